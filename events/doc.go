@@ -1,0 +1,30 @@
+// Package events is the contract of Segue on the wire: which subjects exist,
+// which CloudEvents travel on them and how an event becomes a NATS message.
+//
+// A participant in any language needs nothing but this page.
+//
+//	subject                                              => event types
+//	saga.start.<definition>                              => any type; TypeRunRequested when Segue sends it
+//	saga.run.<pp>.<run>.started                          => TypeRunStarted
+//	saga.run.<pp>.<run>.command.<service>.<step>.<n>     => TypeStepRequested
+//	saga.run.<pp>.<run>.command.<service>.<step>.u<n>    => TypeUndoRequested
+//	saga.run.<pp>.<run>.outcome.<service>.<step>.<n>     => TypeStepCompleted, TypeStepFailed, TypeStepTimedOut
+//	saga.run.<pp>.<run>.outcome.<service>.<step>.u<n>    => TypeUndoCompleted, TypeUndoFailed, TypeUndoTimedOut
+//	saga.run.<pp>.<run>.signal.<name>                    => TypeCancel, TypeRetry, TypeDeadline
+//	saga.run.<pp>.<run>.ended                            => TypeRunCompleted, TypeRunCompensated
+//	saga.rejected.<definition>.<id>                      => TypeStartRejected
+//
+// Every subject below saga.run and saga.rejected is written at most once; the
+// broker refuses the second message.
+//
+// # Events
+//
+// An [Event] is a CloudEvent 1.0. [Encode] writes it in binary mode (each
+// attribute a header "ce-<name>", the data as payload), [EncodeStructured] as
+// one JSON object; [Decode] reads both. The rules are those of the NATS
+// protocol binding of the CloudEvents specification, text 1.0.3.
+//
+// Types carry a version. A field may be added to the data of a version; it is
+// never removed, renamed or given another meaning, so that a reader of v1
+// reads every v1 ever written. Readers ignore fields they do not know.
+package events

@@ -1,0 +1,140 @@
+package events
+
+import (
+	"encoding/json"
+	"time"
+
+	"github.com/google/uuid"
+)
+
+// SpecVersion is the version of CloudEvents that Segue speaks.
+const SpecVersion = "1.0"
+
+// JSON is the content type of all data that Segue itself writes.
+const JSON = "application/json"
+
+// Event is a CloudEvent 1.0 with the attributes that Segue uses as fields. The
+// zero value of a field means that the attribute is absent.
+type Event struct {
+	// ID is unique in Source. Inside a run it is derived, see [DeriveID].
+	ID string
+	// Source is a URI reference, such as [Orchestrator] or [ServiceSource].
+	Source string
+	// Type is one of the Type constants, or a stranger's.
+	Type string
+	// Subject names the step a message is about; empty on messages about the run.
+	Subject string
+	// Time says when the event was made, by the clock of who made it. Nothing is
+	// decided by it: the journal's own time is what counts.
+	Time            time.Time
+	DataContentType string
+	DataSchema      string
+
+	// CorrelationID is the caller's, else the run id (extension correlationid).
+	CorrelationID string
+	// CausationID is the id of the event that caused this one (causationid).
+	CausationID string
+	// Expiry is the deadline of a command (expirytime).
+	Expiry time.Time
+	// DataRef says where the data is, when it is not here (dataref: claim check).
+	DataRef string
+	// TraceParent and TraceState hold the trace that began the run (W3C Trace Context).
+	TraceParent string
+	TraceState  string
+	// RunID is the run (extension runid, Segue's own).
+	RunID string
+	// ReplyTo is the subject that takes the outcome of a command (replyto, Segue's own).
+	ReplyTo string
+
+	// Extensions holds every other extension attribute, decoded.
+	Extensions map[string]string
+
+	// Data is the payload as DataContentType says.
+	Data []byte
+}
+
+// attribute names one string attribute and the field that holds it. The order
+// of attributes is the order in which headers are written.
+type attribute struct {
+	name  string
+	value *string
+}
+
+func (e *Event) strings() []attribute {
+	return []attribute{
+		{"id", &e.ID},
+		{"source", &e.Source},
+		{"type", &e.Type},
+		{"subject", &e.Subject},
+		{"datacontenttype", &e.DataContentType},
+		{"dataschema", &e.DataSchema},
+		{"correlationid", &e.CorrelationID},
+		{"causationid", &e.CausationID},
+		{"dataref", &e.DataRef},
+		{"traceparent", &e.TraceParent},
+		{"tracestate", &e.TraceState},
+		{"runid", &e.RunID},
+		{"replyto", &e.ReplyTo},
+	}
+}
+
+type timeAttribute struct {
+	name  string
+	value *time.Time
+}
+
+func (e *Event) times() []timeAttribute {
+	return []timeAttribute{{"time", &e.Time}, {"expirytime", &e.Expiry}}
+}
+
+// Caused fills the attributes that an event inherits from the one that caused it.
+func (e Event) Caused(by Event) Event {
+	e.CausationID = by.ID
+	e.CorrelationID = by.CorrelationID
+	e.TraceParent = by.TraceParent
+	e.TraceState = by.TraceState
+	e.RunID = by.RunID
+	return e
+}
+
+// Orchestrator is the source of every event that the orchestrator writes.
+const Orchestrator = "/segue/orchestrator"
+
+// Client is the source of starts and signals that the segue command sends.
+const Client = "/segue/client"
+
+// ServiceSource returns the source of the outcomes of a service.
+func ServiceSource(service string) string { return "/segue/services/" + service }
+
+// namespace is the root of all derived ids, itself derived from the schema name.
+var namespace = uuid.NewSHA1(uuid.NameSpaceURL, []byte("segue:events:v1"))
+
+// DeriveID returns the id of an event inside a run: a version 5 UUID of its
+// subject, source and type. The subject holds run, step and attempt, so the
+// same decision always carries the same id, while the reply of a service and
+// the orchestrator's timeout, which compete for one subject, differ.
+func DeriveID(subject Subject, source, eventType string) string {
+	return uuid.NewSHA1(namespace, []byte(subject.String()+"\x00"+source+"\x00"+eventType)).String()
+}
+
+// RunID returns the id of the run that a start event makes. CloudEvents says
+// that source and id together identify an event; so the same event, however
+// often it is published, makes one run.
+func RunID(source, id string) string {
+	return uuid.NewSHA1(namespace, []byte(source+"\x00"+id)).String()
+}
+
+// NewStartID returns a new, time-ordered id for a start event.
+func NewStartID() string {
+	return uuid.Must(uuid.NewV7()).String() // fails only without a source of randomness
+}
+
+// MarshalData returns v as JSON data of an event. It is for the data types of
+// this package, which cannot fail to marshal.
+func MarshalData(v any) []byte {
+	b, err := json.Marshal(v)
+	if err != nil {
+		panic("events: marshal data: " + err.Error()) // unreachable for the types of this package
+	}
+	return b
+}

@@ -1,0 +1,260 @@
+package events
+
+import (
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"strconv"
+	"strings"
+)
+
+// Kind says which row of the subject table a [Subject] is.
+type Kind string
+
+// The kinds of subjects.
+const (
+	KindStart    Kind = "start"
+	KindStarted  Kind = "started"
+	KindCommand  Kind = "command"
+	KindOutcome  Kind = "outcome"
+	KindSignal   Kind = "signal"
+	KindEnded    Kind = "ended"
+	KindRejected Kind = "rejected"
+)
+
+// Limits of the subject table.
+const (
+	// MaxPartitions is the largest partition count a journal may have.
+	MaxPartitions = 1000
+	// MaxToken is the longest name, in bytes, that a subject may hold.
+	MaxToken = 64
+	// MaxAttempt is the highest attempt number a subject may hold.
+	MaxAttempt = 1_000_000
+)
+
+// ErrSubject is returned by [ParseSubject] and [Subject.Validate] for a subject
+// that is not in the table of the package documentation.
+var ErrSubject = errors.New("not a saga subject")
+
+// Subject is a parsed subject. Which fields are set depends on Kind:
+//
+//	start     Definition
+//	started   Partition, Run
+//	command   Partition, Run, Service, Step, Attempt
+//	outcome   Partition, Run, Service, Step, Attempt
+//	signal    Partition, Run, Signal
+//	ended     Partition, Run
+//	rejected  Definition, Start
+//
+// Subjects are comparable and usable as map keys.
+type Subject struct {
+	Kind       Kind
+	Definition string
+	Start      string // id of the rejected start
+	Partition  int
+	Run        string
+	Service    string
+	Step       string
+	Attempt    Attempt
+	Signal     string
+}
+
+// Attempt numbers one try at a step, or at undoing it. Counting starts at 1.
+type Attempt struct {
+	N    int
+	Undo bool
+}
+
+// String returns the attempt as the last token of a subject: "3", or "u3" for
+// an undo.
+func (a Attempt) String() string {
+	if a.Undo {
+		return "u" + strconv.Itoa(a.N)
+	}
+	return strconv.Itoa(a.N)
+}
+
+// ParseAttempt is the inverse of [Attempt.String]. It accepts the canonical
+// form only, so that one attempt has one subject.
+func ParseAttempt(s string) (Attempt, error) {
+	digits, undo := strings.CutPrefix(s, "u")
+	n, err := strconv.Atoi(digits)
+	a := Attempt{N: n, Undo: undo}
+	if err != nil || n < 1 || n > MaxAttempt || a.String() != s {
+		return Attempt{}, fmt.Errorf("%w: attempt %q is not 1..%d or u1..u%[3]d", ErrSubject, s, MaxAttempt)
+	}
+	return a, nil
+}
+
+// PartitionOf returns the partition of a run: FNV-1a of the run id modulo the
+// partition count of the journal.
+func PartitionOf(run string, partitions int) int {
+	h := fnv.New32a()
+	h.Write([]byte(run)) //nolint:errcheck // never fails
+	return int(h.Sum32() % uint32(partitions))
+}
+
+// StartSubject returns the subject on which starts of a definition are published.
+func StartSubject(definition string) Subject {
+	return Subject{Kind: KindStart, Definition: definition}
+}
+
+// RunSubject returns a subject of a run with the given kind; the caller fills
+// in what else the kind needs.
+func RunSubject(kind Kind, run string, partitions int) Subject {
+	return Subject{Kind: kind, Run: run, Partition: PartitionOf(run, partitions)}
+}
+
+// With returns the subject of another kind in the same run.
+func (s Subject) With(kind Kind) Subject {
+	s.Kind = kind
+	return s
+}
+
+// Filters for subscribing. A "*" matches one token, a ">" the rest.
+const (
+	// AllRuns matches every message of every run.
+	AllRuns = "saga.run.>"
+	// AllStarts matches every start event.
+	AllStarts = "saga.start.*"
+	// AllRejected matches every start that could not become a run.
+	AllRejected = "saga.rejected.>"
+)
+
+// PartitionFilter matches every message of the runs in a partition.
+func PartitionFilter(partition int) string {
+	return fmt.Sprintf("saga.run.%02d.>", partition)
+}
+
+// RunFilter matches every message of one run, whatever its partition.
+func RunFilter(run string) string { return "saga.run.*." + run + ".>" }
+
+// CommandFilter matches every command for a service.
+func CommandFilter(service string) string {
+	return "saga.run.*.*.command." + service + ".>"
+}
+
+// String returns the subject as published. It does not validate.
+func (s Subject) String() string {
+	switch s.Kind {
+	case KindStart:
+		return "saga.start." + s.Definition
+	case KindRejected:
+		return "saga.rejected." + s.Definition + "." + s.Start
+	case KindStarted, KindEnded:
+		return s.run() + string(s.Kind)
+	case KindSignal:
+		return s.run() + "signal." + s.Signal
+	case KindCommand, KindOutcome:
+		return s.run() + string(s.Kind) + "." + s.Service + "." + s.Step + "." + s.Attempt.String()
+	default:
+		return ""
+	}
+}
+
+func (s Subject) run() string {
+	return fmt.Sprintf("saga.run.%02d.%s.", s.Partition, s.Run)
+}
+
+// Validate returns an error that wraps [ErrSubject] unless every token the kind
+// needs is a legal name (see [ValidName]).
+func (s Subject) Validate() error {
+	parsed, err := ParseSubject(s.String())
+	if err != nil {
+		return err
+	}
+	if parsed != s {
+		return fmt.Errorf("%w: %q has fields its kind does not carry", ErrSubject, s)
+	}
+	return nil
+}
+
+// ParseSubject reads a subject of the table. It accepts exactly the strings
+// that [Subject.String] makes of valid subjects.
+func ParseSubject(subject string) (Subject, error) {
+	t := strings.Split(subject, ".")
+	if len(t) < 3 || t[0] != "saga" {
+		return Subject{}, fmt.Errorf("%w: %q", ErrSubject, subject)
+	}
+	var s Subject
+	var err error
+	switch t[1] {
+	case "start":
+		s, err = parseStart(t[2:])
+	case "rejected":
+		s, err = parseRejected(t[2:])
+	case "run":
+		s, err = parseRun(t[2:])
+	default:
+		err = ErrSubject
+	}
+	if err != nil {
+		return Subject{}, fmt.Errorf("%w: %q", err, subject)
+	}
+	return s, nil
+}
+
+func parseStart(t []string) (Subject, error) {
+	if len(t) != 1 {
+		return Subject{}, ErrSubject
+	}
+	return Subject{Kind: KindStart, Definition: t[0]}, validNames(t...)
+}
+
+func parseRejected(t []string) (Subject, error) {
+	if len(t) != 2 {
+		return Subject{}, ErrSubject
+	}
+	return Subject{Kind: KindRejected, Definition: t[0], Start: t[1]}, validNames(t...)
+}
+
+func parseRun(t []string) (Subject, error) {
+	if len(t) < 3 {
+		return Subject{}, ErrSubject
+	}
+	partition, err := strconv.Atoi(t[0])
+	if err != nil || partition < 0 || partition >= MaxPartitions || fmt.Sprintf("%02d", partition) != t[0] {
+		return Subject{}, fmt.Errorf("%w: partition %q", ErrSubject, t[0])
+	}
+	s := Subject{Kind: Kind(t[2]), Partition: partition, Run: t[1]}
+	rest := t[3:]
+	switch {
+	case (s.Kind == KindStarted || s.Kind == KindEnded) && len(rest) == 0:
+		return s, validNames(s.Run)
+	case s.Kind == KindSignal && len(rest) == 1:
+		s.Signal = rest[0]
+		return s, validNames(s.Run, s.Signal)
+	case (s.Kind == KindCommand || s.Kind == KindOutcome) && len(rest) == 3:
+		s.Service, s.Step = rest[0], rest[1]
+		if s.Attempt, err = ParseAttempt(rest[2]); err != nil {
+			return Subject{}, err
+		}
+		return s, validNames(s.Run, s.Service, s.Step)
+	}
+	return Subject{}, ErrSubject
+}
+
+func validNames(names ...string) error {
+	for _, n := range names {
+		if !ValidName(n) {
+			return fmt.Errorf("%w: name %q", ErrSubject, n)
+		}
+	}
+	return nil
+}
+
+// ValidName reports whether a string may be a token of a subject: 1 to
+// [MaxToken] bytes of ASCII letters, digits, "-" and "_".
+func ValidName(s string) bool {
+	if len(s) == 0 || len(s) > MaxToken {
+		return false
+	}
+	for _, c := range []byte(s) {
+		switch {
+		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', c == '-', c == '_':
+		default:
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,52 @@
+package journal
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+)
+
+// Clock tells a journal's time without asking each time. It is never ahead of
+// the journal: it counts on from the last time the journal told by the local
+// monotonic clock, so that a wall clock that is wrong or jumps changes nothing,
+// and a timer set by it fires late by the delay of a message and never early.
+type Clock struct {
+	mu    sync.Mutex
+	base  time.Time // journal's time
+	local time.Time // local instant at which base was known, with monotonic reading
+}
+
+// NewClock asks a journal for its time.
+func NewClock(ctx context.Context, j Journal) (*Clock, error) {
+	c := new(Clock)
+	return c, c.Sync(ctx, j)
+}
+
+// Sync asks again, against drift.
+func (c *Clock) Sync(ctx context.Context, j Journal) error {
+	info, err := j.Info(ctx)
+	if err != nil {
+		return fmt.Errorf("read journal time: %w", err)
+	}
+	c.Saw(info.Now)
+	return nil
+}
+
+// Saw tells the clock of a time that has passed in the journal, such as that of
+// a message just stored.
+func (c *Clock) Saw(t time.Time) {
+	local := time.Now()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.base.IsZero() || t.After(c.base.Add(local.Sub(c.local))) {
+		c.base, c.local = t, local
+	}
+}
+
+// Now returns the journal's time.
+func (c *Clock) Now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.base.Add(time.Since(c.local))
+}

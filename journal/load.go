@@ -1,0 +1,34 @@
+package journal
+
+import (
+	"context"
+	"fmt"
+
+	"segue/events"
+)
+
+// Load returns what is stored on the subjects that match a filter at the time
+// of the call, in order. To load one run, pass [events.RunFilter].
+func Load(ctx context.Context, j Journal, filter string) ([]Record, error) {
+	feed, err := j.Follow(ctx, filter, 0)
+	if err != nil {
+		return nil, fmt.Errorf("load %s: %w", filter, err)
+	}
+	defer feed.Close()
+	var records []Record
+	for {
+		r, err := feed.Next(ctx)
+		if err != nil {
+			return nil, fmt.Errorf("load %s: %w", filter, err)
+		}
+		if r.Live {
+			return records, nil
+		}
+		records = append(records, r)
+	}
+}
+
+// Entry decodes a record; see [events.DecodeEntry] for the errors.
+func (r Record) Entry() (events.Entry, error) {
+	return events.DecodeEntry(r.Message, r.Stored, r.Sequence)
+}

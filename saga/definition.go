@@ -1,0 +1,106 @@
+package saga
+
+import (
+	"encoding/json"
+	"time"
+)
+
+// Definition is a saga as loaded and checked. It is immutable.
+type Definition struct {
+	// Name is the last token of the subject its starts are published on.
+	Name string
+	// Digest is the sha256, in lower-case hex, of Text. A run is pinned to it.
+	Digest string
+	// Text is the definition as canonical JSON with every $ref resolved. Loading
+	// it gives the same Definition.
+	Text []byte
+	// Deadline is how long a run may take before it turns back.
+	Deadline time.Duration
+	// Steps are in an order in which each comes after all it needs; among those
+	// that are free, in the order of the file.
+	Steps []Step
+	// Output makes the output of a completed run. The zero Template makes none.
+	Output Template
+
+	input *inputSchema
+	index map[string]int // step name => position in Steps
+}
+
+// Step is one step of a Definition.
+type Step struct {
+	Name    string
+	Service string
+	// Needs lists the positions in Definition.Steps of the steps that must have
+	// completed before, ascending.
+	Needs []int
+	// With makes the input of the service.
+	With Template
+	// Timeout is how long an attempt may take from the moment its command is stored.
+	Timeout time.Duration
+	Retry   Policy
+	// Undo is nil for a step that has nothing to undo.
+	Undo *Undo
+	// Pivot marks the point of no return: once it has completed, the run is not
+	// undone any more but driven on.
+	Pivot bool
+}
+
+// Undo says how a step is undone.
+type Undo struct {
+	Timeout time.Duration
+	Retry   Policy
+}
+
+// Policy says how often and how fast something is tried again.
+type Policy struct {
+	// Attempts is the number of tries in all, at least 1.
+	Attempts int
+	// Backoff is the delay before the second try; it doubles with each further
+	// one up to Max. See [Policy.Delay].
+	Backoff time.Duration
+	Max     time.Duration
+}
+
+// Defaults of a definition file.
+const (
+	DefaultDeadline     = 10 * time.Minute
+	DefaultTimeout      = time.Minute
+	DefaultAttempts     = 3
+	DefaultBackoff      = 500 * time.Millisecond
+	DefaultMaxBackoff   = 30 * time.Second
+	DefaultUndoAttempts = 10
+)
+
+// Limits of a definition file.
+const (
+	// MaxSteps is the largest number of steps.
+	MaxSteps = 100
+	// MaxAttempts is the largest number of attempts of a policy.
+	MaxAttempts = 1000
+	// MaxDuration is the longest deadline, timeout or backoff.
+	MaxDuration = 30 * 24 * time.Hour
+	// MaxText is the largest definition file, in bytes, its $refs resolved.
+	MaxText = 1 << 20
+)
+
+// Step returns the position of a step in Steps, or -1.
+func (d *Definition) Step(name string) int {
+	if i, ok := d.index[name]; ok {
+		return i
+	}
+	return -1
+}
+
+// Pivot returns the position of the pivot step, or -1.
+func (d *Definition) Pivot() int {
+	for i, s := range d.Steps {
+		if s.Pivot {
+			return i
+		}
+	}
+	return -1
+}
+
+// CheckInput returns an error that names every place where the data of a start
+// event does not fit the definition's input schema.
+func (d *Definition) CheckInput(data json.RawMessage) error { return d.input.check(data) }
