@@ -77,12 +77,17 @@ func PutData(ctx context.Context, s Store, data []byte) (Ref, error) {
 	return ref, nil
 }
 
-// ReadAll reads a whole object into memory.
+// ReadAll reads a whole object into memory. It never takes more than the Ref
+// says there is: the size in a reference is a stranger's word, and an object of
+// another size is ErrChanged.
 func ReadAll(ctx context.Context, s Store, ref Ref) ([]byte, error) {
 	r, err := s.Open(ctx, ref)
 	if err != nil {
 		return nil, err
 	}
-	data, err := io.ReadAll(r)
+	data, err := io.ReadAll(io.LimitReader(r, ref.Size+1)) // the last Read checks the digest
+	if err == nil && int64(len(data)) != ref.Size {
+		err = fmt.Errorf("read document %s: %w", ref.Name, ErrChanged)
+	}
 	return data, errors.Join(err, r.Close())
 }

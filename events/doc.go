@@ -6,7 +6,7 @@
 //	subject                                              => event types
 //	saga.start.<definition>                              => any type; TypeRunRequested when Segue sends it
 //	saga.run.<pp>.<run>.started                          => TypeRunStarted
-//	saga.run.<pp>.<run>.command.<service>.<step>.<n>     => TypeStepRequested
+//	saga.run.<pp>.<run>.command.<service>.<step>.<n>     => TypeStepRequested, TypeStepWithheld
 //	saga.run.<pp>.<run>.command.<service>.<step>.u<n>    => TypeUndoRequested
 //	saga.run.<pp>.<run>.outcome.<service>.<step>.<n>     => TypeStepCompleted, TypeStepFailed, TypeStepTimedOut
 //	saga.run.<pp>.<run>.outcome.<service>.<step>.u<n>    => TypeUndoCompleted, TypeUndoFailed, TypeUndoTimedOut
@@ -20,11 +20,18 @@
 // # Events
 //
 // An [Event] is a CloudEvent 1.0. [Encode] writes it in binary mode (each
-// attribute a header "ce-<name>", the data as payload), [EncodeStructured] as
-// one JSON object; [Decode] reads both. The rules are those of the NATS
-// protocol binding of the CloudEvents specification, text 1.0.3.
+// attribute a header "ce-<name>", percent-encoded, the data as payload),
+// [EncodeStructured] as one JSON object; [Decode] reads both. The rules are those
+// of the NATS protocol binding of the CloudEvents specification, text 1.0.3.
+// [DecodeStart] also reads bare JSON.
 //
 // Types carry a version. A field may be added to the data of a version; it is
 // never removed, renamed or given another meaning, so that a reader of v1
 // reads every v1 ever written. Readers ignore fields they do not know.
+//
+// The data is JSON. [Schema] has the JSON Schema of each type, and
+// testdata/golden a message of each, byte for byte, in both modes. No event
+// carries a dataschema, since its type names the schema.
+//
+// All functions may be called concurrently.
 package events

@@ -1,7 +1,6 @@
 package events
 
 import (
-	"encoding/json"
 	"time"
 
 	"github.com/google/uuid"
@@ -49,42 +48,9 @@ type Event struct {
 	// Extensions holds every other extension attribute, decoded.
 	Extensions map[string]string
 
-	// Data is the payload as DataContentType says.
+	// Data is the payload as DataContentType says. Empty and absent are the same;
+	// the JSON value null is four bytes.
 	Data []byte
-}
-
-// attribute names one string attribute and the field that holds it. The order
-// of attributes is the order in which headers are written.
-type attribute struct {
-	name  string
-	value *string
-}
-
-func (e *Event) strings() []attribute {
-	return []attribute{
-		{"id", &e.ID},
-		{"source", &e.Source},
-		{"type", &e.Type},
-		{"subject", &e.Subject},
-		{"datacontenttype", &e.DataContentType},
-		{"dataschema", &e.DataSchema},
-		{"correlationid", &e.CorrelationID},
-		{"causationid", &e.CausationID},
-		{"dataref", &e.DataRef},
-		{"traceparent", &e.TraceParent},
-		{"tracestate", &e.TraceState},
-		{"runid", &e.RunID},
-		{"replyto", &e.ReplyTo},
-	}
-}
-
-type timeAttribute struct {
-	name  string
-	value *time.Time
-}
-
-func (e *Event) times() []timeAttribute {
-	return []timeAttribute{{"time", &e.Time}, {"expirytime", &e.Expiry}}
 }
 
 // Caused fills the attributes that an event inherits from the one that caused it.
@@ -127,14 +93,4 @@ func RunID(source, id string) string {
 // NewStartID returns a new, time-ordered id for a start event.
 func NewStartID() string {
 	return uuid.Must(uuid.NewV7()).String() // fails only without a source of randomness
-}
-
-// MarshalData returns v as JSON data of an event. It is for the data types of
-// this package, which cannot fail to marshal.
-func MarshalData(v any) []byte {
-	b, err := json.Marshal(v)
-	if err != nil {
-		panic("events: marshal data: " + err.Error()) // unreachable for the types of this package
-	}
-	return b
 }

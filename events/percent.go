@@ -13,6 +13,11 @@ import (
 // accepts any escaped character, lower-case hex and a value in double quotes, is
 // done once, and refuses what is not UTF-8 afterwards.
 
+var (
+	errNotUTF8 = errors.New("the value is not UTF-8")
+	errNoQuote = errors.New("the closing quote is missing")
+)
+
 const upperHex = "0123456789ABCDEF"
 
 func plain(c byte) bool { return c > ' ' && c <= '~' && c != '"' && c != '%' }
@@ -52,7 +57,7 @@ func percentDecode(s string) (string, error) {
 		}
 	}
 	if !utf8.ValidString(s) {
-		return "", errors.New("value is not UTF-8")
+		return "", errNotUTF8
 	}
 	return s, nil
 }
@@ -66,11 +71,11 @@ func unescape(s string) (string, error) {
 			continue
 		}
 		if i+2 >= len(s) {
-			return "", fmt.Errorf("%q ends inside an escape", s)
+			return "", fmt.Errorf("the escape at byte %d is cut off", i)
 		}
 		hi, lo := unhex(s[i+1]), unhex(s[i+2])
 		if hi < 0 || lo < 0 {
-			return "", fmt.Errorf("%q is not an escape", s[i:i+3])
+			return "", fmt.Errorf("%q at byte %d is not an escape", s[i:i+3], i)
 		}
 		b.WriteByte(byte(hi<<4 | lo))
 		i += 2
@@ -100,17 +105,17 @@ func unquote(s string) (string, error) {
 		switch c := s[i]; c {
 		case '"':
 			if i != len(s)-1 {
-				return "", fmt.Errorf("%q goes on behind its closing quote", s)
+				return "", fmt.Errorf("something follows the closing quote at byte %d", i)
 			}
 			return b.String(), nil
 		case '\\':
 			if i++; i == len(s) {
-				return "", fmt.Errorf("%q has no closing quote", s)
+				return "", errNoQuote
 			}
 			b.WriteByte(s[i])
 		default:
 			b.WriteByte(c)
 		}
 	}
-	return "", fmt.Errorf("%q has no closing quote", s)
+	return "", errNoQuote
 }

@@ -30,6 +30,8 @@ const (
 	MaxToken = 64
 	// MaxAttempt is the highest attempt number a subject may hold.
 	MaxAttempt = 1_000_000
+	// MaxSubject is more than the longest subject of the table has, in bytes.
+	MaxSubject = 256
 )
 
 // ErrSubject is returned by [ParseSubject] and [Subject.Validate] for a subject
@@ -86,8 +88,14 @@ func ParseAttempt(s string) (Attempt, error) {
 	return a, nil
 }
 
-// PartitionOf returns the partition of a run: FNV-1a of the run id modulo the
-// partition count of the journal.
+// PartitionOf returns the partition of a run: the 32-bit FNV-1a hash of the run
+// id's bytes modulo the partition count of the journal, which is 1 to
+// [MaxPartitions]. Programs in other languages compute the same:
+//
+//	run                                     of 16   of 1000
+//	"a"                                        12       220
+//	"order-4711"                               13       725
+//	"2f4c6f86-6e4a-5c3c-9d5e-0d9f6a3b7c21"     15       271
 func PartitionOf(run string, partitions int) int {
 	h := fnv.New32a()
 	h.Write([]byte(run)) //nolint:errcheck // never fails
@@ -105,10 +113,18 @@ func RunSubject(kind Kind, run string, partitions int) Subject {
 	return Subject{Kind: kind, Run: run, Partition: PartitionOf(run, partitions)}
 }
 
-// With returns the subject of another kind in the same run.
+// With returns the subject of another kind in the same run. It keeps service,
+// step and attempt between command and outcome and drops what the kind does not
+// carry; what it carries and s lacks, the caller fills in.
 func (s Subject) With(kind Kind) Subject {
-	s.Kind = kind
-	return s
+	other := Subject{Kind: kind, Partition: s.Partition, Run: s.Run}
+	switch kind {
+	case KindCommand, KindOutcome:
+		other.Service, other.Step, other.Attempt = s.Service, s.Step, s.Attempt
+	case KindSignal:
+		other.Signal = s.Signal
+	}
+	return other
 }
 
 // Filters for subscribing. A "*" matches one token, a ">" the rest.
@@ -123,7 +139,7 @@ const (
 
 // PartitionFilter matches every message of the runs in a partition.
 func PartitionFilter(partition int) string {
-	return fmt.Sprintf("saga.run.%02d.>", partition)
+	return "saga.run." + partitionToken(partition) + ".>"
 }
 
 // RunFilter matches every message of one run, whatever its partition.
@@ -153,7 +169,15 @@ func (s Subject) String() string {
 }
 
 func (s Subject) run() string {
-	return fmt.Sprintf("saga.run.%02d.%s.", s.Partition, s.Run)
+	return "saga.run." + partitionToken(s.Partition) + "." + s.Run + "."
+}
+
+// partitionToken returns a partition as a token of a subject, at least two digits.
+func partitionToken(n int) string {
+	if 0 <= n && n < 10 {
+		return "0" + strconv.Itoa(n)
+	}
+	return strconv.Itoa(n)
 }
 
 // Validate returns an error that wraps [ErrSubject] unless every token the kind
@@ -172,6 +196,9 @@ func (s Subject) Validate() error {
 // ParseSubject reads a subject of the table. It accepts exactly the strings
 // that [Subject.String] makes of valid subjects.
 func ParseSubject(subject string) (Subject, error) {
+	if len(subject) > MaxSubject {
+		return Subject{}, fmt.Errorf("%w: it is %d bytes long, at most %d are", ErrSubject, len(subject), MaxSubject)
+	}
 	t := strings.Split(subject, ".")
 	if len(t) < 3 || t[0] != "saga" {
 		return Subject{}, fmt.Errorf("%w: %q", ErrSubject, subject)
@@ -213,7 +240,7 @@ func parseRun(t []string) (Subject, error) {
 		return Subject{}, ErrSubject
 	}
 	partition, err := strconv.Atoi(t[0])
-	if err != nil || partition < 0 || partition >= MaxPartitions || fmt.Sprintf("%02d", partition) != t[0] {
+	if err != nil || partition < 0 || partition >= MaxPartitions || partitionToken(partition) != t[0] {
 		return Subject{}, fmt.Errorf("%w: partition %q", ErrSubject, t[0])
 	}
 	s := Subject{Kind: Kind(t[2]), Partition: partition, Run: t[1]}

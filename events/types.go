@@ -2,7 +2,6 @@ package events
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 )
 
@@ -16,6 +15,7 @@ const (
 	TypeRunCompensated = "segue.run.compensated.v1"
 
 	TypeStepRequested = "segue.step.requested.v1"
+	TypeStepWithheld  = "segue.step.withheld.v1"
 	TypeStepCompleted = "segue.step.completed.v1"
 	TypeStepFailed    = "segue.step.failed.v1"
 	TypeStepTimedOut  = "segue.step.timedout.v1"
@@ -47,7 +47,8 @@ func RetrySignal(k int) string { return fmt.Sprintf("%s-%d", SignalRetry, k) }
 
 // The data of the events follows. TypeRunRequested carries the input of the
 // saga, TypeStepRequested the input of the service and TypeStepCompleted its
-// output: any JSON value, so they have no struct here. TypeUndoCompleted has no data.
+// output: any JSON value, so they have no struct here. TypeStepWithheld and
+// TypeUndoCompleted have no data.
 
 // RunStarted is the data of [TypeRunStarted].
 type RunStarted struct {
@@ -68,8 +69,18 @@ type RunCompleted struct {
 // RunCompensated is the data of [TypeRunCompensated].
 type RunCompensated struct {
 	Reason Reason `json:"reason"`
-	// Undone lists the steps that were undone, in the order they were.
+	// Undone lists the steps that were undone, in the order they were. It is
+	// written as an empty list if there are none, never as null.
 	Undone []string `json:"undone"`
+}
+
+// MarshalJSON writes an empty list for a nil one: readers iterate over it.
+func (r RunCompensated) MarshalJSON() ([]byte, error) {
+	type plain RunCompensated
+	if r.Undone == nil {
+		r.Undone = []string{}
+	}
+	return marshal(plain(r))
 }
 
 // Reason says why a run turned back.
@@ -140,16 +151,7 @@ type StartRejected struct {
 	Subject string              `json:"subject"`
 	Headers map[string][]string `json:"headers,omitempty"`
 	Data    []byte              `json:"data,omitempty"`
-}
-
-// ErrData is returned by [ReadData] for data that does not fit its type.
-var ErrData = errors.New("bad event data")
-
-// ReadData reads the data of an event into a struct of this package. Fields
-// that the struct does not have are ignored.
-func ReadData(e Event, into any) error {
-	if err := json.Unmarshal(e.Data, into); err != nil {
-		return fmt.Errorf("%w: %s %s: %w", ErrData, e.Type, e.ID, err)
-	}
-	return nil
+	// DataRef says where the payload is if it is too large to stand here, in the
+	// form of the dataref attribute.
+	DataRef string `json:"dataref,omitempty"`
 }

@@ -33,6 +33,24 @@ func (c *Clock) Sync(ctx context.Context, j Journal) error {
 	return nil
 }
 
+// ClockInterval is how often [Clock.Keep] asks for the journal's time.
+const ClockInterval = time.Minute
+
+// Keep calls Sync again and again until ctx is done. A call that gets no answer
+// leaves the clock as it is.
+func (c *Clock) Keep(ctx context.Context, j Journal) {
+	tick := time.NewTicker(ClockInterval)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			_ = c.Sync(ctx, j)
+		}
+	}
+}
+
 // Saw tells the clock of a time that has passed in the journal, such as that of
 // a message just stored.
 func (c *Clock) Saw(t time.Time) {

@@ -50,7 +50,7 @@ type Journal interface {
 	Append(ctx context.Context, messages ...events.Message) error
 
 	// Follow delivers what is stored on the subjects that match a filter (NATS
-	// wildcards, below saga.run), in order, without gap and each message once:
+	// wildcards, below saga.run or saga.rejected), in order, without gap and each message once:
 	// first everything behind sequence after (0 for all there is), then a
 	// Record with Live set, once, then each message as it is stored. It goes on
 	// through a broker's restart until ctx is done or Close is called.
@@ -84,6 +84,9 @@ type Info struct {
 	Partitions int
 	// Now is the journal's time.
 	Now time.Time
+	// Last is the sequence of the message stored last below saga.run; 0 if there
+	// is none. Following behind it brings only what is new.
+	Last uint64
 }
 
 // Feed delivers what Follow promises. Its methods may be called from different

@@ -2,6 +2,7 @@ package saga
 
 import (
 	"encoding/json"
+	"slices"
 	"time"
 )
 
@@ -11,13 +12,14 @@ type Definition struct {
 	Name string
 	// Digest is the sha256, in lower-case hex, of Text. A run is pinned to it.
 	Digest string
-	// Text is the definition as canonical JSON with every $ref resolved. Loading
-	// it gives the same Definition.
+	// Text is the definition as canonical JSON: sorted keys, the $ref of input
+	// resolved, durations as written, no descriptions. Loading it gives the same
+	// Definition.
 	Text []byte
 	// Deadline is how long a run may take before it turns back.
 	Deadline time.Duration
 	// Steps are in an order in which each comes after all it needs; among those
-	// that are free, in the order of the file.
+	// that are free, by name. The order of the file does not matter.
 	Steps []Step
 	// Output makes the output of a completed run. The zero Template makes none.
 	Output Template
@@ -104,3 +106,16 @@ func (d *Definition) Pivot() int {
 // CheckInput returns an error that names every place where the data of a start
 // event does not fit the definition's input schema.
 func (d *Definition) CheckInput(data json.RawMessage) error { return d.input.check(data) }
+
+// Services returns the names of the services that definitions need, each once,
+// sorted.
+func Services(definitions ...*Definition) []string {
+	var names []string
+	for _, d := range definitions {
+		for _, s := range d.Steps {
+			names = append(names, s.Service)
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}

@@ -1,0 +1,176 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"segue/events"
+	"segue/sagas"
+)
+
+type ingestCommand struct {
+	Documents  []string `arg:"" name:"document" help:"Files or http(s) URLs."`
+	Format     string   `help:"Format of the documents: json, ndjson or csv. Detected if not given." enum:",json,ndjson,csv" default:"" placeholder:"FORMAT"`
+	Records    *string  `help:"JSON pointer to the array of records in a JSON document." placeholder:"POINTER"`
+	Schema     string   `help:"JSON Schema that the documents must fit." type:"existingfile" placeholder:"FILE"`
+	Collection string   `help:"Collection for the records. Defaults to the name of the document." placeholder:"NAME"`
+	Key        *string  `help:"JSON pointer to the key in a record. Defaults to the record's position." placeholder:"POINTER"`
+
+	serviceFlags
+}
+
+// Help teaches the rest.
+func (ingestCommand) Help() string {
+	return `Examples:
+  segue ingest examples/todos.json examples/airports.csv
+  segue ingest https://example.org/people.ndjson --collection people --key /id
+
+Records are upserted into table "records" by collection and key. A document that
+is refused leaves nothing behind. With --server, or while "segue up" runs on the
+same data directory, the services there do the work, and files must lie where
+their --allow-files permits.`
+}
+
+func (c *ingestCommand) Run(ctx context.Context, g *globals) error {
+	starts, files, err := c.starts()
+	if err != nil {
+		return err
+	}
+	sys, err := attach(ctx, g)
+	if err != nil {
+		return err
+	}
+	defer sys.Close()
+	if sys.local() {
+		c.AllowFiles = append(c.AllowFiles, files...) // named on the command line: that is permission
+		definitions, err := sagas.All()
+		if err != nil {
+			return err
+		}
+		if err := sys.work(ctx, g, &c.serviceFlags, nil, definitions); err != nil {
+			return err
+		}
+	}
+	info, err := sys.Journal.Info(ctx)
+	if err != nil {
+		return err
+	}
+	for i := range starts {
+		if err := publish(ctx, sys.Bus, "ingest", &starts[i]); err != nil {
+			return err
+		}
+	}
+	failed := await(ctx, g, sys.Bus, info.Last, starts, os.Stdout)
+	if err := sys.failure(); err != nil {
+		return err
+	}
+	if !g.JSON && sys.local() {
+		sayWhere(os.Stdout, c.Database)
+	}
+	return failed
+}
+
+// starts makes a start of each document, and lists the folders of those that
+// are files.
+func (c *ingestCommand) starts() (starts []start, folders []string, err error) {
+	base, err := c.input()
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, document := range c.Documents {
+		input := make(map[string]any, len(base)+1)
+		for k, v := range base {
+			input[k] = v
+		}
+		location := document
+		if u, err := url.Parse(document); err != nil || len(u.Scheme) < 2 { // a drive letter is no scheme
+			path, err := filepath.Abs(document)
+			if err != nil {
+				return nil, nil, fmt.Errorf("find %s: %w", document, err)
+			}
+			if _, err := os.Stat(path); err != nil {
+				return nil, nil, fmt.Errorf("find document: %w", err)
+			}
+			folders = append(folders, filepath.Dir(path))
+			location = (&url.URL{Scheme: "file", Path: filepath.ToSlash(path)}).String()
+		}
+		input["url"] = location
+		starts = append(starts, start{name: filepath.Base(document), event: events.Event{
+			ID: events.NewStartID(), Source: events.Client, Data: events.MarshalData(input),
+		}})
+	}
+	return starts, folders, nil
+}
+
+// input returns what the inputs of all documents have in common.
+func (c *ingestCommand) input() (map[string]any, error) {
+	input := make(map[string]any)
+	set := func(key, value string) {
+		if value != "" {
+			input[key] = value
+		}
+	}
+	set("format", c.Format)
+	set("collection", c.Collection)
+	if c.Records != nil {
+		input["records"] = *c.Records
+	}
+	if c.Key != nil {
+		input["key"] = *c.Key
+	}
+	if c.Schema != "" {
+		schema, err := os.ReadFile(c.Schema)
+		if err != nil {
+			return nil, fmt.Errorf("read schema: %w", err)
+		}
+		if !json.Valid(schema) {
+			return nil, fmt.Errorf("schema %s is not JSON", c.Schema)
+		}
+		input["schema"] = json.RawMessage(schema)
+	}
+	return input, nil
+}
+
+// summary says what saving came to, if that is what a run's output tells.
+func summary(output json.RawMessage) string {
+	var o struct {
+		Collection string `json:"collection"`
+		Total      *int64 `json:"total"`
+		Inserted   int64  `json:"inserted"`
+		Updated    int64  `json:"updated"`
+		Unchanged  int64  `json:"unchanged"`
+	}
+	if json.Unmarshal(output, &o) != nil || o.Total == nil {
+		return ""
+	}
+	text := fmt.Sprintf(": %d records in collection %s", *o.Total, o.Collection)
+	if o.Inserted+o.Updated == 0 {
+		return text + ", nothing changed: all were there already"
+	}
+	var parts []string
+	for _, p := range []struct {
+		n    int64
+		what string
+	}{{o.Inserted, "new"}, {o.Updated, "changed"}, {o.Unchanged, "unchanged"}} {
+		if p.n > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", p.n, p.what))
+		}
+	}
+	return text + " (" + strings.Join(parts, ", ") + ")"
+}
+
+// sayWhere says where the rows are and how to look at them.
+func sayWhere(w io.Writer, database string) {
+	path, isSQLite := strings.CutPrefix(database, "sqlite:")
+	if !isSQLite {
+		fmt.Fprintln(w, "the rows are in table records of the database that SEGUE_DATABASE or --database names")
+		return
+	}
+	fmt.Fprintf(w, "the rows are in %s, table records:\n  sqlite3 %s 'select collection, count(*) from records group by 1'\n", path, path)
+}

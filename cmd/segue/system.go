@@ -1,0 +1,179 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/sync/errgroup"
+
+	"segue/broker"
+	"segue/daemon"
+	"segue/participant"
+	"segue/saga"
+	"segue/saga/engine"
+	"segue/services/fetcher/fetch"
+	"segue/services/parser/parse"
+	"segue/services/saver/save"
+	"segue/services/validator/validate"
+)
+
+// system is what a command works on: a bus and, if the broker behind it is in
+// this process, that broker and whatever runs on it.
+type system struct {
+	*daemon.Bus
+	server *broker.Server // nil: the broker is elsewhere
+	group  *errgroup.Group
+	stop   context.CancelFunc
+}
+
+func (s *system) local() bool { return s.server != nil }
+
+// Close stops what runs, waits for it and lets go of the data directory.
+func (s *system) Close() {
+	if s.stop != nil {
+		s.stop()
+		_ = s.group.Wait() // failure has told
+	}
+	s.Bus.Close()
+	if s.server != nil {
+		s.server.Shutdown()
+	}
+}
+
+// failure returns what made the engine or a service stop before it was told to.
+func (s *system) failure() error {
+	if s.stop == nil {
+		return nil
+	}
+	s.stop()
+	return s.group.Wait()
+}
+
+// urlFile holds the URL of the broker that `segue up` runs on a data directory.
+const urlFile = "server.url"
+
+// attach connects to the broker: the one that was named, else the one that runs
+// on the data directory, else one of its own in this process.
+func attach(ctx context.Context, g *globals) (*system, error) {
+	if g.Server == "" {
+		sys, err := embed(ctx, g, "", nil)
+		if !errors.Is(err, broker.ErrInUse) {
+			return sys, err
+		}
+		url, readErr := os.ReadFile(filepath.Join(g.DataDir, urlFile))
+		if readErr != nil {
+			return nil, err
+		}
+		g.Server = strings.TrimSpace(string(url))
+	}
+	bus, err := daemon.Connect(ctx, g.Connection, g.Logger(os.Stderr, slog.LevelWarn), daemon.BusOptions{Name: "segue"})
+	if err != nil {
+		return nil, err
+	}
+	return &system{Bus: bus}, nil
+}
+
+// embed starts a broker in this process, for others too if it is to listen, with
+// queues for the services of the given sagas.
+func embed(ctx context.Context, g *globals, listen string, definitions []*saga.Definition) (*system, error) {
+	log := g.Logger(os.Stderr, slog.LevelWarn)
+	server, err := broker.Start(broker.Config{Dir: filepath.Join(g.DataDir, "nats"), Listen: listen, Log: log})
+	if err != nil {
+		return nil, err
+	}
+	bus, err := daemon.Embedded(ctx, server, log, saga.Services(definitions...))
+	if err != nil {
+		server.Shutdown()
+		return nil, err
+	}
+	return &system{Bus: bus, server: server}, nil
+}
+
+// serviceFlags are the flags of the four services.
+type serviceFlags struct {
+	Database string `help:"Where records are saved: sqlite:PATH or postgres://… . Defaults to segue.db in the data directory." env:"SEGUE_DATABASE" placeholder:"URL"`
+	fetch.Config
+	Validate validate.Config `embed:""`
+}
+
+// work runs the engine and the four services until the system is closed. Metrics
+// may be nil.
+func (s *system) work(ctx context.Context, g *globals, f *serviceFlags, metrics prometheus.Registerer, definitions []*saga.Definition) error {
+	log := g.Logger(os.Stderr, slog.LevelError)
+	if metrics != nil {
+		log = g.Logger(os.Stderr, slog.LevelInfo)
+	}
+	if f.Database == "" {
+		f.Database = "sqlite:" + relative(filepath.Join(g.DataDir, "segue.db"))
+	}
+	db, err := save.Open(ctx, f.Database)
+	if err != nil {
+		return err
+	}
+	services, err := s.services(f, db)
+	if err != nil {
+		db.Close()
+		return err
+	}
+	eng, err := s.engine(log, metrics, definitions)
+	if err != nil {
+		db.Close()
+		return err
+	}
+	config := participant.Config{Journal: s.Journal, Data: s.Data, Log: log}
+	if metrics != nil {
+		config.Metrics = participant.NewMetrics(metrics)
+	}
+	ctx, s.stop = context.WithCancel(ctx)
+	s.group, ctx = errgroup.WithContext(ctx)
+	s.group.Go(func() error { return eng.Run(ctx) })
+	s.group.Go(func() error {
+		defer db.Close()
+		return participant.Run(ctx, config, services...)
+	})
+	return nil
+}
+
+func (s *system) engine(log *slog.Logger, metrics prometheus.Registerer, definitions []*saga.Definition) (*engine.Engine, error) {
+	config := engine.Config{Journal: s.Journal, Data: s.Data, Sagas: definitions, Log: log}
+	if metrics != nil {
+		config.Metrics = engine.NewMetrics(metrics)
+	}
+	return engine.New(config)
+}
+
+func (s *system) services(f *serviceFlags, db *save.DB) ([]participant.Service, error) {
+	var problems []error
+	keep := func(service participant.Service, err error) participant.Service {
+		if err != nil {
+			problems = append(problems, fmt.Errorf("service: %w", err))
+		}
+		return service
+	}
+	services := []participant.Service{
+		keep(fetch.New(f.Config, s.Documents)),
+		keep(validate.New(f.Validate, s.Documents)),
+		keep(parse.New(parse.Config{}, s.Documents)),
+		keep(save.New(save.Config{}, db, s.Documents)),
+	}
+	return services, errors.Join(problems...)
+}
+
+// relative shows a path as people would type it from where they are.
+func relative(path string) string {
+	wd, err := os.Getwd()
+	if err != nil {
+		return path
+	}
+	rel, err := filepath.Rel(wd, path)
+	if err != nil || strings.HasPrefix(rel, "..") {
+		return path
+	}
+	return rel
+}

@@ -1,0 +1,77 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"segue/daemon"
+	"segue/saga"
+	"segue/sagas"
+)
+
+type upCommand struct {
+	Listen string   `help:"Address on which the nats CLI and other programs reach the broker." default:"127.0.0.1:4222" placeholder:"HOST:PORT"`
+	Sagas  []string `name:"saga" help:"Definition of a further saga; may be given more than once." env:"SEGUE_SAGAS" type:"existingfile" placeholder:"FILE"`
+	HTTP   string   `name:"http" help:"Address for /healthz, /readyz and /metrics. Off if not given." env:"SEGUE_HTTP" placeholder:"HOST:PORT"`
+
+	serviceFlags
+}
+
+// Help teaches the rest.
+func (upCommand) Help() string {
+	return `Runs until it is interrupted; then handlers in progress end first, at most 20 s.
+
+Look in from another terminal:
+  nats pub saga.start.ingest '{"url":"https://example.org/todos.json"}'
+  nats sub --stream SAGA_RUNS --all 'saga.run.>'
+  segue watch`
+}
+
+func (c *upCommand) Run(ctx context.Context, g *globals) error {
+	definitions, err := c.definitions()
+	if err != nil {
+		return err
+	}
+	if g.Server != "" {
+		return errors.New("segue up brings its own broker: for a broker elsewhere run the orchestrator and the services, see README.md")
+	}
+	sys, err := embed(ctx, g, c.Listen, definitions)
+	if err != nil {
+		return err
+	}
+	defer sys.Close()
+	return c.serve(ctx, g, sys, definitions)
+}
+
+func (c *upCommand) definitions() ([]*saga.Definition, error) {
+	shipped, err := sagas.All()
+	if err != nil {
+		return nil, err
+	}
+	more, err := daemon.LoadSagas(c.Sagas)
+	return append(shipped, more...), err
+}
+
+func (c *upCommand) serve(ctx context.Context, g *globals, sys *system, definitions []*saga.Definition) error {
+	file := filepath.Join(g.DataDir, urlFile)
+	if err := os.WriteFile(file, []byte(sys.server.URL()+"\n"), 0o600); err != nil {
+		return fmt.Errorf("note the broker's URL: %w", err)
+	}
+	defer os.Remove(file) //nolint:errcheck // one that is left behind names a broker that is not there
+	log := g.Logger(os.Stderr, slog.LevelInfo)
+	metrics := prometheus.NewRegistry()
+	if err := sys.work(ctx, g, &c.serviceFlags, metrics, definitions); err != nil {
+		return err
+	}
+	if c.HTTP != "" {
+		sys.group.Go(func() error { return daemon.ServeHTTP(ctx, c.HTTP, log, metrics, sys.Ready) })
+	}
+	log.Info("segue is up", "broker", sys.server.URL(), "database", c.Database, "data_dir", relative(g.DataDir))
+	return sys.group.Wait()
+}

@@ -1,0 +1,118 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"segue/broker"
+	"segue/document"
+	"segue/document/objectstore"
+	"segue/events"
+	"segue/journal"
+	"segue/journal/jetstream"
+)
+
+// Bus is the broker with all that Segue keeps on it.
+type Bus struct {
+	Journal journal.Journal
+	// Data holds event data and definitions, Documents what steps make.
+	Data      document.Store
+	Documents document.Store
+
+	close func()
+}
+
+// Close ends the connection.
+func (b *Bus) Close() { b.close() }
+
+// Ready says whether the broker answers.
+func (b *Bus) Ready(ctx context.Context) error {
+	if _, err := b.Journal.Info(ctx); err != nil {
+		return fmt.Errorf("broker: %w", err)
+	}
+	return nil
+}
+
+// Open decodes a record and fetches the data it refers to. An event that cannot
+// be read, or whose data is gone, is returned without its attributes: it holds
+// its place.
+func (b *Bus) Open(ctx context.Context, record journal.Record) (events.Entry, error) {
+	entry, err := record.Entry()
+	if err != nil {
+		entry.Event = events.Event{}
+		return entry, nil
+	}
+	event, err := document.CheckOut(ctx, b.Data, entry.Event)
+	switch {
+	case errors.Is(err, document.ErrNotFound), errors.Is(err, document.ErrChanged):
+		entry.Event = events.Event{}
+	case err != nil:
+		return entry, err
+	default:
+		entry.Event = event
+	}
+	return entry, nil
+}
+
+// BusOptions says how a program uses the broker.
+type BusOptions struct {
+	// Name is what the broker calls the connection.
+	Name string
+	// Declare creates or updates all streams and buckets. Who may not do that binds
+	// to what is there.
+	Declare bool
+	// Services are those whose queues are to exist; only with Declare.
+	Services []string
+	// Wait is how long a program that does not declare waits for one that does.
+	Wait time.Duration
+	// Fatal is called when the broker has become of no use for good.
+	Fatal func(error)
+}
+
+// Connect connects to a broker and opens what Segue keeps on it.
+func Connect(ctx context.Context, c Connection, log *slog.Logger, o BusOptions) (*Bus, error) {
+	nc, err := jetstream.Connect(ctx, jetstream.ConnectOptions{
+		URL: c.Server, Creds: c.Creds, NKey: c.NKey, CA: c.CA, Cert: c.Cert, Key: c.Key, Name: o.Name, Log: log,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return open(ctx, nc, log, o)
+}
+
+// Embedded opens what Segue keeps on a broker in this process.
+func Embedded(ctx context.Context, server *broker.Server, log *slog.Logger, services []string) (*Bus, error) {
+	nc, err := server.Connect()
+	if err != nil {
+		return nil, fmt.Errorf("connect to the broker in this process: %w", err)
+	}
+	return open(ctx, nc, log, BusOptions{Declare: true, Services: services})
+}
+
+// open opens journal and stores; it takes over the connection.
+func open(ctx context.Context, nc *nats.Conn, log *slog.Logger, o BusOptions) (*Bus, error) {
+	options := jetstream.Options{Services: o.Services, Wait: o.Wait, Log: log, Fatal: o.Fatal, Version: Version()}
+	how := jetstream.Bind
+	if o.Declare {
+		how = jetstream.Open
+	}
+	j, err := how(ctx, nc, options)
+	if err != nil {
+		nc.Close()
+		return nil, err
+	}
+	bus := &Bus{Journal: j, close: func() { j.Close(); nc.Close() }}
+	if bus.Data, err = objectstore.Open(ctx, nc, document.DataBucket); err == nil {
+		bus.Documents, err = objectstore.Open(ctx, nc, document.DocumentsBucket)
+	}
+	if err != nil {
+		bus.Close()
+		return nil, err
+	}
+	return bus, nil
+}

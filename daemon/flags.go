@@ -1,0 +1,49 @@
+package daemon
+
+import (
+	"io"
+	"log/slog"
+	"os"
+
+	"github.com/alecthomas/kong"
+	"github.com/lmittmann/tint"
+	"golang.org/x/term"
+)
+
+// Connection says where the broker is. The variables are those of the nats CLI.
+type Connection struct {
+	Server string `help:"NATS server URL; several with commas between." env:"NATS_URL" placeholder:"URL"`
+	Creds  string `help:"NATS credentials file." env:"NATS_CREDS" type:"path" placeholder:"FILE"`
+	NKey   string `name:"nkey" help:"NATS nkey seed file." env:"NATS_NKEY" type:"path" placeholder:"FILE"`
+	CA     string `name:"tlsca" help:"Certificate authority of the server." env:"NATS_CA" type:"path" placeholder:"FILE"`
+	Cert   string `name:"tlscert" help:"Client certificate." env:"NATS_CERT" type:"path" placeholder:"FILE"`
+	Key    string `name:"tlskey" help:"Key of the client certificate." env:"NATS_KEY" type:"path" placeholder:"FILE"`
+}
+
+// Logging says what is logged. Lines go to standard error: for people on a
+// terminal, as JSON otherwise.
+type Logging struct {
+	Level string `name:"log-level" help:"Least level that is logged: debug, info, warn or error." env:"SEGUE_LOG_LEVEL" enum:",debug,info,warn,error" default:"" placeholder:"LEVEL"`
+}
+
+// Logger returns a logger that writes to w, from the given level up unless the
+// user chose another.
+func (l Logging) Logger(w io.Writer, level slog.Level) *slog.Logger {
+	if l.Level != "" {
+		_ = level.UnmarshalText([]byte(l.Level)) // the enum lets nothing else through
+	}
+	if f, ok := w.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
+		return slog.New(tint.NewHandler(w, &tint.Options{Level: level, TimeFormat: "15:04:05.000"}))
+	}
+	return slog.New(slog.NewJSONHandler(w, &slog.HandlerOptions{Level: level}))
+}
+
+// Parser returns the options that all command lines of Segue share.
+func Parser(name, description string) []kong.Option {
+	return []kong.Option{
+		kong.Name(name),
+		kong.Description(description),
+		kong.UsageOnError(),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true, FlagsLast: true}),
+	}
+}

@@ -1,0 +1,152 @@
+// Package daemon is the frame of every Segue program: flags, logging, the
+// connection to the broker, the endpoints for operations, and a stop that loses
+// nothing.
+//
+//	SIGINT, SIGTERM  => take nothing new, let running handlers end, exit 0
+//	--http           => /healthz, /readyz, /metrics
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"syscall"
+	"time"
+
+	"github.com/alecthomas/kong"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"golang.org/x/sync/errgroup"
+
+	"segue/participant"
+)
+
+// flags are the flags of every program, with those of one program beside them.
+type flags[C any] struct {
+	Connection
+	Logging
+	HTTP        string `name:"http" help:"Address for /healthz, /readyz and /metrics. Off if not given." env:"SEGUE_HTTP" placeholder:"HOST:PORT"`
+	Concurrency int    `help:"How many commands are handled at a time." env:"SEGUE_CONCURRENCY" default:"8" placeholder:"N"`
+	Own         C      `embed:""`
+}
+
+// DefaultServer is the broker of a program to which none was named.
+const DefaultServer = "nats://127.0.0.1:4222"
+
+// brokerWait is how long a program waits at its start for the broker and the
+// streams: services may be started before them.
+const brokerWait = time.Minute
+
+// Env is what a program works with.
+type Env struct {
+	*Bus
+	Log     *slog.Logger
+	Metrics prometheus.Registerer
+
+	concurrency int
+	ready       []Check
+}
+
+// ReadyWhen adds a condition of /readyz. It is to be called before the program's
+// work begins.
+func (e *Env) ReadyWhen(check Check) { e.ready = append(e.ready, check) }
+
+// Serve runs services until ctx is done.
+func (e *Env) Serve(ctx context.Context, services ...participant.Service) error {
+	return participant.Run(ctx, participant.Config{
+		Journal: e.Journal, Data: e.Data, Log: e.Log,
+		Metrics: participant.NewMetrics(e.Metrics), Concurrency: e.concurrency,
+	}, services...)
+}
+
+func (e *Env) check(ctx context.Context) error {
+	for _, check := range e.ready {
+		if err := check(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Program is what tells one program from another.
+type Program[C any] struct {
+	Name        string
+	Description string
+	// Bus says how the program uses the broker, given its flags.
+	Bus func(config C) (BusOptions, error)
+	// Work does the program's work until ctx is done.
+	Work func(ctx context.Context, env *Env, config C) error
+}
+
+// Main is the main function of a program; C holds its own flags, as kong reads
+// them. It does not return.
+func Main[C any](p Program[C]) {
+	var f flags[C]
+	kong.Parse(&f, Parser(p.Name, p.Description)...)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	log := f.Logger(os.Stderr, slog.LevelInfo).With("program", p.Name)
+	if err := p.run(ctx, f, log); err != nil {
+		log.Error("program ends", "error", err)
+		os.Exit(1)
+	}
+	stop()
+	os.Exit(0)
+}
+
+func (p Program[C]) run(ctx context.Context, f flags[C], log *slog.Logger) error {
+	if f.Server == "" {
+		f.Server = DefaultServer
+	}
+	options := BusOptions{Wait: brokerWait}
+	if p.Bus != nil {
+		var err error
+		if options, err = p.Bus(f.Own); err != nil {
+			return err
+		}
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	options.Name = "segue-" + p.Name
+	options.Fatal = func(err error) { cancel(err) }
+	bus, err := Connect(ctx, f.Connection, log, options)
+	if err != nil {
+		return err
+	}
+	defer bus.Close()
+	if err := p.work(ctx, f, bus, log); err != nil {
+		return err
+	}
+	if cause := context.Cause(ctx); !errors.Is(cause, context.Canceled) {
+		return cause
+	}
+	return nil
+}
+
+func (p Program[C]) work(ctx context.Context, f flags[C], bus *Bus, log *slog.Logger) error {
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	env := &Env{Bus: bus, Log: log, Metrics: registry, concurrency: f.Concurrency, ready: []Check{bus.Ready}}
+	group, ctx := errgroup.WithContext(ctx)
+	if f.HTTP != "" {
+		group.Go(func() error { return ServeHTTP(ctx, f.HTTP, log, registry, env.check) })
+	}
+	group.Go(func() error {
+		if err := p.Work(ctx, env, f.Own); err != nil {
+			return fmt.Errorf("%s: %w", p.Name, err)
+		}
+		return nil
+	})
+	return group.Wait()
+}
+
+// Version returns the version of the build, "(devel)" if it has none.
+func Version() string {
+	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
+		return info.Main.Version
+	}
+	return "(devel)"
+}

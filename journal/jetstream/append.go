@@ -1,0 +1,179 @@
+package jetstream
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"segue/events"
+	"segue/journal"
+)
+
+const (
+	// AppendPatience is how long Append goes on trying if its context has no
+	// deadline.
+	AppendPatience = 30 * time.Second
+	// maxInFlight is how many messages of one call wait for their acks at a time.
+	maxInFlight = 64
+	// batchHeaders is room for the headers that an atomic batch adds, in bytes.
+	batchHeaders = 256
+)
+
+// Append stores messages as [journal.Journal] says. Messages of runs go to the
+// committer, which puts what waits into one atomic batch.
+//
+// A request without an answer is made again until ctx is done, or for
+// [AppendPatience]. The second try of a message that was stored at the first
+// finds its subject taken, which is a success.
+func (j *Journal) Append(ctx context.Context, messages ...events.Message) error {
+	if err := ctx.Err(); err != nil {
+		return fmt.Errorf("append: %w", err)
+	}
+	var runs, others []*nats.Msg
+	for _, m := range messages {
+		msg, err := j.prepare(m)
+		if err != nil {
+			return fmt.Errorf("append %s: %w", m.Subject, err)
+		}
+		if strings.HasPrefix(m.Subject, runsPrefix) {
+			runs = append(runs, msg)
+		} else {
+			others = append(others, msg)
+		}
+	}
+	if _, has := ctx.Deadline(); !has {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, AppendPatience)
+		defer cancel()
+	}
+	return j.during(ctx, func(ctx context.Context) error {
+		return errors.Join(j.persist(ctx, runs, j.runs.store), j.persist(ctx, others, j.publish))
+	})
+}
+
+var (
+	runsPrefix     = strings.TrimSuffix(events.AllRuns, ">")
+	startsPrefix   = strings.TrimSuffix(events.AllStarts, "*")
+	rejectedPrefix = strings.TrimSuffix(events.AllRejected, ">")
+)
+
+// prepare makes a message for the client. It is a copy: the client puts headers
+// of its own into it, and the committer may still hold it when Append returns
+// because ctx is done and the caller uses its memory for something else.
+func (j *Journal) prepare(m events.Message) (*nats.Msg, error) {
+	switch {
+	case strings.HasPrefix(m.Subject, runsPrefix), strings.HasPrefix(m.Subject, startsPrefix), strings.HasPrefix(m.Subject, rejectedPrefix):
+	default:
+		return nil, fmt.Errorf("no stream keeps subject %q: %w", m.Subject, events.ErrSubject)
+	}
+	msg := &nats.Msg{Subject: m.Subject, Header: make(nats.Header, len(m.Header)+len(batchHeaderNames)), Data: bytes.Clone(m.Data)}
+	for name, values := range m.Header {
+		msg.Header[name] = slices.Clone(values)
+	}
+	if limit := j.nc.MaxPayload(); limit > 0 && payload(msg)+batchHeaders > limit {
+		return nil, fmt.Errorf("%w: %d bytes with its headers, the broker takes %d", journal.ErrTooLarge, payload(msg), limit-batchHeaders)
+	}
+	return msg, nil
+}
+
+// payload is the size of a message as the broker's max_payload counts it: data
+// and headers, the latter as on the wire.
+func payload(m *nats.Msg) int64 {
+	n := len("NATS/1.0\r\n\r\n") + len(m.Data)
+	for name, values := range m.Header {
+		for _, v := range values {
+			n += len(name) + len(": \r\n") + len(v)
+		}
+	}
+	return int64(n)
+}
+
+// persist tries until every message is stored.
+func (j *Journal) persist(ctx context.Context, messages []*nats.Msg, try func(context.Context, []*nats.Msg) []error) error {
+	for pause := (backoff{}); len(messages) > 0; {
+		count := len(messages)
+		var err error
+		if messages, err = missing(messages, try(ctx, messages)); err == nil {
+			return nil
+		}
+		if ctx.Err() != nil {
+			return fmt.Errorf("append %d of %d messages: %w (%w)", len(messages), count, ctx.Err(), err)
+		}
+		if !passing(err) {
+			return fmt.Errorf("append %s: %w", messages[0].Subject, err)
+		}
+		j.opts.Log.Warn("append is tried again", "messages", len(messages), "subject", messages[0].Subject, "error", err)
+		_ = pause.sleep(ctx) // the end of ctx is found by the next try
+	}
+	return nil
+}
+
+// missing returns the messages that are not stored, in order, the one whose
+// error is returned first. An error that no further try can mend comes before
+// one of the moment.
+func missing(messages []*nats.Msg, errs []error) (left []*nats.Msg, err error) {
+	for i, e := range errs {
+		if e == nil {
+			continue
+		}
+		if err == nil || passing(err) && !passing(e) {
+			err = e
+		}
+		left = append(left, messages[i])
+	}
+	return left, err
+}
+
+// publish sends messages one by one, in order, without waiting for one to be
+// stored before the next is sent, and returns the verdict on each.
+func (j *Journal) publish(ctx context.Context, messages []*nats.Msg) []error {
+	errs := make([]error, len(messages))
+	if len(messages) == 1 {
+		errs[0] = j.publishOne(ctx, messages[0])
+		return errs
+	}
+	acks := make([]jetstream.PubAckFuture, len(messages))
+	settle := func(i int) {
+		if acks[i] != nil {
+			errs[i] = outcome(ctx, acks[i])
+		}
+	}
+	for i, m := range messages {
+		if i >= maxInFlight {
+			settle(i - maxInFlight)
+		}
+		// The client must not try again by itself: it would do so behind the messages
+		// sent since. Its stall wait is far above what maxInFlight lets wait.
+		acks[i], errs[i] = j.js.PublishMsgAsync(m, jetstream.WithRetryAttempts(0), jetstream.WithStallWait(requestTimeout))
+		errs[i] = verdict(errs[i])
+	}
+	for i := max(0, len(messages)-maxInFlight); i < len(messages); i++ {
+		settle(i)
+	}
+	return errs
+}
+
+func outcome(ctx context.Context, ack jetstream.PubAckFuture) error {
+	select {
+	case <-ack.Ok():
+		return nil
+	case err := <-ack.Err():
+		return verdict(err)
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (j *Journal) publishOne(ctx context.Context, m *nats.Msg) error {
+	return verdict(j.link.online(ctx, func(ctx context.Context) error {
+		_, err := j.js.PublishMsg(ctx, m, jetstream.WithRetryAttempts(0))
+		return err
+	}))
+}

@@ -1,0 +1,216 @@
+package jetstream
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"segue/events"
+	"segue/journal"
+)
+
+const (
+	// pullHeartbeat is how often the broker gives a sign of life to a worker that
+	// waits. Missing two makes it ask again.
+	pullHeartbeat = 5 * time.Second
+	// maxLimit bounds Queue.Limit.
+	maxLimit = MaxAckPending
+)
+
+// Consume joins a queue. Its durable consumer is created if it is missing, which
+// takes permission only then.
+//
+// A worker asks the broker for as many messages as it has free places, never
+// more: a message that waited behind others in the worker's memory would lose
+// its lease there, and would be counted as delivered without having been tried.
+func (j *Journal) Consume(ctx context.Context, queue journal.Queue) (journal.Work, error) {
+	queue.Limit = cmp.Or(queue.Limit, journal.DefaultLimit)
+	if queue.Limit < 0 || queue.Limit > maxLimit {
+		return nil, fmt.Errorf("consume: Limit is %d, want 1 to %d", queue.Limit, maxLimit)
+	}
+	if queue.Service != "" && !events.ValidName(queue.Service) {
+		return nil, fmt.Errorf("consume: service name %q is not 1 to %d letters, digits, - and _", queue.Service, events.MaxToken)
+	}
+	w := &work{
+		j:     j,
+		queue: queue,
+		slots: make(chan struct{}, queue.Limit),
+		ready: make(chan *delivery, queue.Limit),
+		done:  make(chan struct{}),
+	}
+	for range queue.Limit {
+		w.slots <- struct{}{}
+	}
+	if err := j.during(ctx, w.bind); err != nil {
+		return nil, err
+	}
+	ctx, cancel := j.join(ctx)
+	w.cancel = cancel
+	j.busy.Go(func() {
+		defer cancel()
+		w.end(w.pump(ctx))
+	})
+	return w, nil
+}
+
+// work pulls messages for a worker.
+type work struct {
+	j        *Journal
+	queue    journal.Queue
+	consumer jetstream.Consumer
+	lease    time.Duration // of the consumer, which may be another's
+
+	slots  chan struct{} // one token for each free place
+	ready  chan *delivery
+	cancel context.CancelFunc
+	once   sync.Once
+	err    error // why done is closed
+	done   chan struct{}
+}
+
+// bind finds the durable consumer of the queue, or creates it.
+func (w *work) bind(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
+	defer cancel()
+	stream, cfg := queueOf(w.queue, w.j.opts.Lease)
+	c, err := w.j.js.Consumer(ctx, stream, cfg.Durable)
+	if errors.Is(err, jetstream.ErrConsumerNotFound) {
+		cfg.Metadata = w.j.opts.stamp(cfg.Metadata)
+		c, err = w.j.js.CreateConsumer(ctx, stream, cfg)
+	}
+	switch {
+	case errors.Is(err, jetstream.ErrStreamNotFound):
+		return ErrNoJournal
+	case err != nil:
+		return fmt.Errorf("bind consumer %s of %s: %w", cfg.Durable, stream, err)
+	}
+	w.consumer, w.lease = c, c.CachedInfo().Config.AckWait
+	return nil
+}
+
+func (w *work) Next(ctx context.Context) (journal.Delivery, error) {
+	for {
+		select {
+		case <-w.done:
+			return nil, w.err
+		default:
+		}
+		select {
+		case d := <-w.ready:
+			if d.held() {
+				return d, nil
+			}
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-w.done:
+			return nil, w.err
+		}
+	}
+}
+
+// Close gives what was not yet taken back at once, to be delivered elsewhere.
+func (w *work) Close() { w.end(journal.ErrClosed) }
+
+func (w *work) end(err error) {
+	w.once.Do(func() {
+		w.err = w.j.reason(err)
+		close(w.done)
+		w.cancel()
+	})
+	for {
+		select {
+		case d := <-w.ready:
+			_ = d.Nak(0) // if it does not arrive the lease runs out
+		default:
+			return
+		}
+	}
+}
+
+// pump fills free places until ctx is done or the connection is closed.
+func (w *work) pump(ctx context.Context) error {
+	var pause backoff
+	for {
+		free := w.claim(ctx)
+		if ctx.Err() != nil {
+			return journal.ErrClosed
+		}
+		got, err := w.pull(ctx, free)
+		for range free - got {
+			w.slots <- struct{}{}
+		}
+		switch {
+		case ctx.Err() != nil:
+			return journal.ErrClosed
+		case err == nil:
+			pause = backoff{}
+			continue
+		case w.j.nc.IsClosed():
+			return fmt.Errorf("%w: %w", journal.ErrClosed, nats.ErrConnectionClosed)
+		}
+		w.j.opts.Log.Debug("pull is tried again", "queue", w.consumer.CachedInfo().Name, "error", err)
+		_ = pause.sleep(ctx) // the end of ctx is found at the top
+		if gone(err) {
+			if err := w.bind(ctx); err != nil && ctx.Err() == nil {
+				w.j.opts.Log.Warn("queue is out of reach", "queue", w.consumer.CachedInfo().Name, "error", err)
+			}
+		}
+	}
+}
+
+// gone says that the consumer may have been deleted behind our back.
+func gone(err error) bool {
+	return errors.Is(err, jetstream.ErrConsumerDeleted) || errors.Is(err, jetstream.ErrConsumerNotFound) ||
+		errors.Is(err, nats.ErrNoResponders) || errors.Is(err, jetstream.ErrNoHeartbeat)
+}
+
+// claim waits for a free place and takes all there are.
+func (w *work) claim(ctx context.Context) (free int) {
+	select {
+	case <-w.slots:
+	case <-ctx.Done():
+		return 0
+	}
+	for free = 1; free < w.queue.Limit; free++ {
+		select {
+		case <-w.slots:
+		default:
+			return free
+		}
+	}
+	return free
+}
+
+// pull asks for messages and waits until they have all come, the request ends
+// at the broker, the connection breaks or ctx is done. It returns how many came.
+func (w *work) pull(ctx context.Context, count int) (got int, err error) {
+	session, cancel, err := w.j.link.within(ctx)
+	if err != nil {
+		return 0, err
+	}
+	defer cancel()
+	batch, err := w.consumer.Fetch(count, jetstream.FetchContext(session), jetstream.FetchHeartbeat(pullHeartbeat))
+	if err != nil {
+		return 0, err
+	}
+	for m := range batch.Messages() {
+		got++
+		d, err := newDelivery(w, m)
+		if err != nil {
+			w.j.opts.Log.Error("message without metadata is left alone", "subject", m.Subject(), "error", err)
+			w.slots <- struct{}{}
+			continue
+		}
+		w.ready <- d // has room: there are no more deliveries than places
+	}
+	if err := batch.Error(); err != nil && session.Err() == nil {
+		return got, err
+	}
+	return got, nil
+}

@@ -1,0 +1,141 @@
+package journaltest
+
+import (
+	"context"
+	"slices"
+	"testing"
+	"time"
+
+	"segue/journal"
+)
+
+var memberTests = []test{
+	{"a member sees itself", memberSeesItself},
+	{"members see each other come and go", membersComeAndGo},
+	{"a member stays while it lives", memberStays},
+	{"a killed member is dropped", killedMemberIsDropped},
+}
+
+// dropSlack is the "little" beyond [journal.MemberTTL] after which a silent
+// member must be gone. A broker may look for expired members every second or two.
+const dropSlack = 5 * time.Second
+
+// join announces a member and returns its channel and how it leaves.
+func (b *bench) join(j journal.Journal, id string) (<-chan []string, context.CancelFunc) {
+	b.Helper()
+	ctx, leave := context.WithCancel(b.ctx)
+	members, err := j.Members(ctx, id)
+	b.must(err, "join as "+id)
+	return members, leave
+}
+
+// wantMembers reads a channel until it tells of the wanted members, and returns
+// how long that took.
+func (b *bench) wantMembers(members <-chan []string, want ...string) time.Duration {
+	b.Helper()
+	began := time.Now()
+	timeout := time.NewTimer(patience)
+	defer timeout.Stop()
+	var last []string
+	for {
+		select {
+		case ids, ok := <-members:
+			if !ok {
+				b.Fatalf("the channel was closed; the last members were %v, want %v", last, want)
+			}
+			if !slices.IsSorted(ids) {
+				b.Errorf("members %v are not sorted", ids)
+			}
+			if last = ids; slices.Equal(ids, want) {
+				return time.Since(began)
+			}
+		case <-timeout.C:
+			b.Fatalf("the last members told of were %v, want %v", last, want)
+		}
+	}
+}
+
+// wantLeft waits for the end of a channel.
+func (b *bench) wantLeft(members <-chan []string) {
+	b.Helper()
+	timeout := time.NewTimer(patience)
+	defer timeout.Stop()
+	for {
+		select {
+		case _, ok := <-members:
+			if !ok {
+				return
+			}
+		case <-timeout.C:
+			b.Fatal("the channel of a member that left stays open")
+		}
+	}
+}
+
+func memberSeesItself(b *bench) {
+	members, leave := b.join(b.j, "a")
+	select {
+	case ids := <-members:
+		if !slices.Contains(ids, "a") {
+			b.Errorf("the first members are %v, without the member itself", ids)
+		}
+	case <-time.After(patience):
+		b.Fatal("a member was told of nobody")
+	}
+	leave()
+	b.wantLeft(members)
+}
+
+func membersComeAndGo(b *bench) {
+	first, leaveFirst := b.join(b.j, "m")
+	b.wantMembers(first, "m")
+	second, leaveSecond := b.join(b.j, "a")
+	b.wantMembers(second, "a", "m")
+	b.wantMembers(first, "a", "m")
+	third, leaveThird := b.join(b.j, "z")
+	defer leaveThird()
+	b.wantMembers(third, "a", "m", "z")
+	b.wantMembers(first, "a", "m", "z")
+	leaveSecond()
+	b.wantLeft(second)
+	if took := b.wantMembers(third, "m", "z"); took > journal.MemberTTL/2 {
+		b.Errorf("a member that left was dropped after %v, want at once", took)
+	}
+	leaveFirst()
+	b.wantLeft(first)
+	b.wantMembers(third, "z")
+}
+
+func memberStays(b *bench) {
+	if b.f.Within == nil && testing.Short() {
+		b.Skipf("that a member stays is not tested with -short: it takes longer than %v", journal.MemberTTL)
+	}
+	members, _ := b.join(b.j, "a")
+	b.wantMembers(members, "a")
+	after := time.NewTimer(journal.MemberTTL + journal.MemberTTL/2)
+	defer after.Stop()
+	for {
+		select {
+		case ids := <-members:
+			if !slices.Contains(ids, "a") {
+				b.Fatalf("a living member was dropped: %v", ids)
+			}
+		case <-after.C:
+			return
+		}
+	}
+}
+
+func killedMemberIsDropped(b *bench) {
+	if b.f.Peer == nil || b.f.Kill == nil {
+		b.Skip("a killed member is not tested: the factory has no Peer or no Kill")
+	}
+	members, _ := b.join(b.j, "a")
+	peer := b.f.Peer(b.T, b.j)
+	b.join(peer, "b")
+	b.wantMembers(members, "a", "b")
+	b.f.Kill(b.T, peer)
+	if took := b.wantMembers(members, "a"); took > journal.MemberTTL+dropSlack {
+		b.Errorf("a killed member was dropped after %v, want %v and a little", took, journal.MemberTTL)
+	}
+}

@@ -1,0 +1,101 @@
+package participant
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"runtime/debug"
+	"time"
+
+	"segue/document"
+	"segue/events"
+	"segue/journal"
+)
+
+// completed returns the outcome of a handler that returned nil.
+func (r *runner) completed(command events.Entry, output []byte) events.Entry {
+	if len(output) > document.DataLimit {
+		return r.failed(command, &Error{Code: CodeBadOutput, Permanent: true, Unknown: true,
+			Err: fmt.Errorf("%w (it has %d): hand on a document in its place", document.ErrDataTooLarge, len(output))}, false)
+	}
+	kind := events.TypeStepCompleted
+	if command.Subject.Attempt.Undo {
+		kind = events.TypeUndoCompleted
+	}
+	return r.outcome(command, kind, output)
+}
+
+// failed returns the outcome of a handler that returned an error.
+func (r *runner) failed(command events.Entry, err error, ended bool) events.Entry {
+	kind := events.TypeStepFailed
+	if command.Subject.Attempt.Undo {
+		kind = events.TypeUndoFailed
+	}
+	return r.outcome(command, kind, events.MarshalData(failure(err, ended)))
+}
+
+func (r *runner) outcome(command events.Entry, kind string, data []byte) events.Entry {
+	subject := command.Subject.With(events.KindOutcome)
+	source := events.ServiceSource(r.service.name)
+	e := events.Event{
+		ID:              events.DeriveID(subject, source, kind),
+		Source:          source,
+		Type:            kind,
+		Subject:         subject.Step,
+		Time:            r.clock.Now().UTC(),
+		DataContentType: events.JSON,
+		Data:            data,
+	}.Caused(command.Event)
+	e.RunID = subject.Run // also when the command could not be read
+	return events.Entry{Subject: subject, Event: e}
+}
+
+// Limits of publishing an outcome.
+const (
+	publishBackoff    = 100 * time.Millisecond // before the second try; doubles
+	publishMaxBackoff = 5 * time.Second
+	publishTimeout    = 5 * time.Second // for one try
+)
+
+// publish stores an outcome and tries until it is stored or the lease is lost.
+// It tries once even if the service is being stopped: the work is done.
+func (r *runner) publish(ctx context.Context, outcome events.Entry) error {
+	for backoff := publishBackoff; ; backoff = min(2*backoff, publishMaxBackoff) {
+		err := r.tryPublish(ctx, outcome)
+		if err == nil || errors.Is(err, journal.ErrTooLarge) || errors.Is(err, journal.ErrClosed) {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return errors.Join(context.Cause(ctx), err)
+		case <-time.After(backoff):
+		}
+	}
+}
+
+func (r *runner) tryPublish(ctx context.Context, outcome events.Entry) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), publishTimeout)
+	defer cancel()
+	var err error
+	if outcome.Event, err = document.CheckIn(ctx, r.Data, outcome.Event); err != nil {
+		return err
+	}
+	return r.Journal.Append(ctx, outcome.Message())
+}
+
+// settled reports an attempt that has its outcome.
+func (r *runner) settled(outcome events.Entry, took time.Duration, log *slog.Logger) {
+	r.Metrics.settled(r.service.name, outcome.Event.Type, took)
+	log = log.With("outcome", outcome.Event.Type, "took", took.Round(time.Millisecond))
+	switch outcome.Event.Type {
+	case events.TypeStepCompleted, events.TypeUndoCompleted:
+		log.Info("attempt completed")
+	default:
+		var f events.Failed
+		_ = events.ReadData(outcome.Event, &f) // our own data
+		log.Warn("attempt failed", "code", f.Code, "reason", f.Message, "retryable", f.Retryable)
+	}
+}
+
+func stack() string { return string(debug.Stack()) }

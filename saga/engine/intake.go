@@ -1,0 +1,184 @@
+package engine
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"segue/document"
+	"segue/events"
+	"segue/journal"
+	"segue/saga"
+)
+
+// intakeRest is how often the intake looks whether there is room for more runs.
+const intakeRest = 20 * time.Millisecond
+
+// ackTimeout is how long an ack is waited for.
+const ackTimeout = 5 * time.Second
+
+// intake makes runs of start events. A start is acked when its run, or its
+// rejection, is stored; so none is lost, and one that comes again finds its run.
+func (e *Engine) intake(ctx context.Context) error {
+	work, err := e.Journal.Consume(ctx, journal.Starts(e.Intake))
+	if err != nil {
+		return fmt.Errorf("consume starts: %w", err)
+	}
+	defer work.Close()
+	var workers errgroup.Group
+	for range e.Intake {
+		workers.Go(func() error { return e.takeStarts(ctx, work) })
+	}
+	return workers.Wait()
+}
+
+func (e *Engine) takeStarts(ctx context.Context, work journal.Work) error {
+	for {
+		for e.running.Load() >= int64(e.MaxRunning) && ctx.Err() == nil {
+			pause(ctx, intakeRest)
+		}
+		d, err := work.Next(ctx)
+		if ctx.Err() != nil {
+			if err == nil {
+				_ = d.Nak(0) // if it does not arrive the lease runs out
+			}
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("next start: %w", err)
+		}
+		e.takeStart(ctx, d)
+	}
+}
+
+func (e *Engine) takeStart(ctx context.Context, d journal.Delivery) {
+	result := "accepted"
+	entry, err := e.accept(ctx, d.Message())
+	var r *rejection
+	if errors.As(err, &r) {
+		result = "rejected"
+		entry, err = e.reject(ctx, r, d.Message())
+		e.Log.Warn("start is rejected", "subject", d.Message().Subject, "rejected", entry.Subject.Start, "reason", r.reason)
+	}
+	if err == nil {
+		err = e.store(ctx, entry)
+	}
+	if err != nil {
+		e.Log.Warn("start goes back to its queue", "subject", d.Message().Subject, "error", err)
+		_ = d.Nak(retryDelay) // if it does not arrive the lease runs out
+		return
+	}
+	e.Metrics.start(result)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), ackTimeout)
+	defer cancel()
+	if err := d.Ack(ctx); err != nil {
+		e.Log.Debug("start was not acked", "error", err) // it comes again and finds its run
+	}
+}
+
+// store puts large data aside and appends the entry.
+func (e *Engine) store(ctx context.Context, entry events.Entry) error {
+	var err error
+	if entry.Event, err = document.CheckIn(ctx, e.Data, entry.Event); err != nil {
+		return err
+	}
+	return e.Journal.Append(ctx, entry.Message())
+}
+
+// accept returns the started message that a start makes. Its error is a
+// *rejection if the start can never become a run.
+func (e *Engine) accept(ctx context.Context, m events.Message) (events.Entry, error) {
+	start, err := events.DecodeStart(m)
+	if err != nil {
+		return events.Entry{}, &rejection{reason: err.Error()}
+	}
+	refuse := func(format string, args ...any) (events.Entry, error) {
+		return events.Entry{}, &rejection{start: start, reason: fmt.Sprintf(format, args...)}
+	}
+	subject, err := events.ParseSubject(m.Subject)
+	if err != nil {
+		return refuse("%v", err)
+	}
+	d := e.catalogue.byName[subject.Definition]
+	if d == nil {
+		known := slices.Sorted(maps.Keys(e.catalogue.byName))
+		return refuse("no saga is named %q; there are: %s", subject.Definition, strings.Join(known, ", "))
+	}
+	start, err = document.CheckOut(ctx, e.Data, start)
+	switch {
+	case err != nil && gone(err):
+		return refuse("the data of the start: %v", err)
+	case err != nil:
+		return events.Entry{}, err
+	}
+	if len(start.Data) > maxInput {
+		return refuse("the input has %d bytes, at most %d are taken: pass a document by its URL", len(start.Data), maxInput)
+	}
+	if err := events.CheckJSON(start.Data); err != nil { // it may have come by reference
+		return refuse("the data of the start: %v", err)
+	}
+	if err := d.CheckInput(start.Data); err != nil {
+		return refuse("the input does not fit saga %s: %v", d.Name, err)
+	}
+	return saga.NewStarted(d, start, e.partitions, e.clock.Now()), nil
+}
+
+// maxInput is the largest input of a run, in bytes; the started message holds it
+// and a little more.
+const maxInput = document.DataLimit - 4096
+
+// rejection is the error for a start that can never become a run.
+type rejection struct {
+	start  events.Event // as far as it could be read
+	reason string
+}
+
+func (r *rejection) Error() string { return r.reason }
+
+// inlinePayload is the largest payload, in bytes, that stands in a rejection
+// itself; base64 makes it a third larger.
+const inlinePayload = document.InlineLimit / 2
+
+// reject returns a rejection as it is stored: under an id that is the same for
+// the same start, with the whole start message in it.
+func (e *Engine) reject(ctx context.Context, r *rejection, m events.Message) (events.Entry, error) {
+	data := events.StartRejected{Reason: r.reason, Subject: m.Subject, Headers: m.Header, Data: m.Data}
+	if len(m.Data) > inlinePayload {
+		ref, err := document.PutData(ctx, e.Data, m.Data)
+		if err != nil {
+			return events.Entry{}, err
+		}
+		data.Data, data.DataRef = nil, ref.URI()
+	}
+	subject := events.Subject{Kind: events.KindRejected, Definition: "invalid", Start: r.id(m)}
+	if name, _ := strings.CutPrefix(m.Subject, "saga.start."); events.ValidName(name) {
+		subject.Definition = name
+	}
+	event := events.Event{
+		ID:              events.DeriveID(subject, events.Orchestrator, events.TypeStartRejected),
+		Source:          events.Orchestrator,
+		Type:            events.TypeStartRejected,
+		Time:            e.clock.Now().UTC(),
+		DataContentType: events.JSON,
+		Data:            events.MarshalData(data),
+	}.Caused(r.start)
+	return events.Entry{Subject: subject, Event: event}, nil
+}
+
+// id returns what the rejection of a start is filed under: the id its run would
+// have had or, if there is no telling, a digest of the message.
+func (r *rejection) id(m events.Message) string {
+	if r.start.ID != "" {
+		return events.RunID(r.start.Source, r.start.ID)
+	}
+	sum := sha256.Sum256(append([]byte(m.Subject+"\x00"), m.Data...))
+	return hex.EncodeToString(sum[:16])
+}

@@ -1,0 +1,146 @@
+package sagas
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"segue/saga"
+)
+
+func TestAll(t *testing.T) {
+	t.Parallel()
+	all, err := All()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(all) != 1 || all[0].Name != "ingest" {
+		t.Fatalf("All() = %d sagas, want ingest alone", len(all))
+	}
+}
+
+func TestIngest(t *testing.T) {
+	t.Parallel()
+	d, err := Ingest()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var order []string
+	for _, s := range d.Steps {
+		order = append(order, s.Name+":"+s.Service)
+	}
+	if got, want := strings.Join(order, " "), "fetch:fetcher validate:validator parse:parser save:saver"; got != want {
+		t.Errorf("steps %q, want %q", got, want)
+	}
+	for _, s := range d.Steps {
+		if hasUndo := s.Undo != nil; hasUndo != (s.Name != "validate") {
+			t.Errorf("step %s: undo %v", s.Name, hasUndo)
+		}
+	}
+	if d.Deadline != 30*time.Minute {
+		t.Errorf("deadline %s", d.Deadline)
+	}
+}
+
+// TestIngestInputs evaluates what every service is sent, with all of the
+// optional input and with none of it.
+func TestIngestInputs(t *testing.T) {
+	t.Parallel()
+	d, err := Ingest()
+	if err != nil {
+		t.Fatal(err)
+	}
+	outputs := map[string]any{
+		"fetch":    map[string]any{"document": map[string]any{"uri": "o:1", "size": int64(12)}},
+		"validate": map[string]any{"format": "csv", "delimiter": ";"},
+		"parse":    map[string]any{"records": map[string]any{"uri": "o:2"}},
+		"save":     map[string]any{"rows": int64(3)},
+	}
+	outputsJSON := map[string]any{}
+	for k, v := range outputs {
+		outputsJSON[k] = v
+	}
+	outputsJSON["validate"] = map[string]any{"format": "json"}
+	const doc = `{"size":12,"uri":"o:1"}`
+	for _, test := range []struct {
+		name    string
+		input   string
+		outputs map[string]any
+		want    map[string]string
+	}{
+		{
+			"least", `{"url":"file:///a.json"}`, outputsJSON,
+			map[string]string{
+				"fetch":    `{"url":"file:///a.json"}`,
+				"validate": `{"document":` + doc + `}`,
+				"parse":    `{"document":` + doc + `,"format":"json"}`,
+				"save":     `{"document":` + doc + `,"records":{"uri":"o:2"}}`,
+			},
+		},
+		{
+			"all", `{"url":"HTTPS://x/a.csv","format":"csv","records":"/a","schema":{"type":"object"},"collection":"c","key":"/id"}`, outputs,
+			map[string]string{
+				"fetch":    `{"url":"HTTPS://x/a.csv"}`,
+				"validate": `{"document":` + doc + `,"format":"csv","records":"/a","schema":{"type":"object"}}`,
+				"parse":    `{"delimiter":";","document":` + doc + `,"format":"csv","records":"/a"}`,
+				"save":     `{"collection":"c","document":` + doc + `,"key":"/id","records":{"uri":"o:2"}}`,
+			},
+		},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			if err := d.CheckInput([]byte(test.input)); err != nil {
+				t.Fatal(err)
+			}
+			input, err := saga.DecodeValue([]byte(test.input))
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, s := range d.Steps {
+				got, err := s.With.Eval(input, test.outputs)
+				if err != nil || string(got) != test.want[s.Name] {
+					t.Errorf("%s: %s, %v\nwant %s", s.Name, got, err, test.want[s.Name])
+				}
+			}
+			if got, err := d.Output.Eval(input, test.outputs); err != nil || string(got) != `{"rows":3}` {
+				t.Errorf("output: %s, %v", got, err)
+			}
+		})
+	}
+}
+
+func TestIngestRefuses(t *testing.T) {
+	t.Parallel()
+	d, err := Ingest()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for input, want := range map[string]string{
+		`{}`:                                           "/url: missing",
+		`[]`:                                           "input: got array, want object",
+		`{"url":"x"}`:                                  "/url: got",
+		`{"url":"ftp://host/file"}`:                    "/url: got",
+		`{"url":"http://a/b","format":"xml"}`:          `/format: got "xml", want one of json, ndjson, csv`,
+		`{"url":"http://a/b","records":"a"}`:           "/records: got",
+		`{"url":"http://a/b","records":"/~2"}`:         "/records: got",
+		`{"url":"http://a/b","schema":[]}`:             "/schema: got array, want boolean or object",
+		`{"url":"http://a/b","collection":""}`:         "/collection: got 0 characters, want at least 1",
+		`{"url":"http://a/b","Key":"/id"}`:             "/Key: not a known property",
+		`{"url":"http://a/b","key":"id"}`:              "/key: got",
+		`{"url":"http://a/b","url":"http://b/c"}`:      "duplicate",
+		`{"url":"http://a/b","key":7,"format":"text"}`: "/format: got \"text\", want one of json, ndjson, csv; /key: got number, want string",
+		`{"url":"http://a/b"`:                          "decode JSON",
+		`{"url":"http://a/b","collection":"` + strings.Repeat("x", 201) + `"}`: "/collection: got 201 characters, want at most 200",
+	} {
+		if err := d.CheckInput([]byte(input)); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %q", input, err, want)
+		}
+	}
+	for _, input := range []string{
+		`{"url":"file:///a"}`, `{"url":"Http://a/b","records":"","key":"/a~1b~0"}`, `{"url":"http://a/b","schema":true}`,
+	} {
+		if err := d.CheckInput([]byte(input)); err != nil {
+			t.Errorf("%s: %v", input, err)
+		}
+	}
+}

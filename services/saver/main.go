@@ -1,0 +1,37 @@
+// Command saver is the service that saves records to a database; see package save.
+package main
+
+import (
+	"context"
+
+	"segue/daemon"
+	"segue/services/saver/save"
+)
+
+// config adds to the service's own flags the one that says where it saves.
+type config struct {
+	Database string      `help:"Where records are saved: sqlite:PATH or postgres://… ." env:"SEGUE_DATABASE" default:"sqlite:.segue/segue.db" placeholder:"URL"`
+	Save     save.Config `embed:""`
+}
+
+func main() {
+	daemon.Main(daemon.Program[config]{
+		Name:        "saver",
+		Description: "Saves records to SQLite or PostgreSQL, and takes them back.",
+		Work:        work,
+	})
+}
+
+func work(ctx context.Context, env *daemon.Env, c config) error {
+	db, err := save.Open(ctx, c.Database)
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	env.ReadyWhen(db.Ping)
+	service, err := save.New(c.Save, db, env.Documents)
+	if err != nil {
+		return err
+	}
+	return env.Serve(ctx, service)
+}

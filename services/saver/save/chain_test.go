@@ -1,0 +1,203 @@
+package save
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+
+	"pgregory.net/rapid"
+)
+
+// TestChains does and undoes runs over a few keys at random, and compares the
+// tables after each step with a model that is too simple to be wrong: the saves
+// of the runs that are not undone, replayed in their order.
+func TestChains(t *testing.T) {
+	each(t, func(t *testing.T, url string) {
+		b := newBench(t, url)
+		if strings.HasPrefix(url, "sqlite") { // no power cuts here, and 10 times as fast
+			b.db.sql.SetMaxOpenConns(1)
+			b.rows("PRAGMA synchronous = OFF")
+		}
+		cases := 0
+		rapid.Check(t, func(t *rapid.T) {
+			cases++
+			m := &model{bench: b, prefix: fmt.Sprintf("c%d-", cases), undone: map[string]bool{}}
+			t.Repeat(map[string]func(*rapid.T){
+				"do":       m.doNext,
+				"do again": m.doAgain,
+				"undo":     m.undoAny,
+				"":         m.check,
+			})
+			for _, run := range m.order {
+				m.takeBackRun(t, run.name)
+			}
+			for run := range m.undone {
+				m.takeBackRun(t, run) // again
+			}
+			m.check(t)
+		})
+	})
+}
+
+// model is what the tables ought to be. Each case has collections and runs of
+// its own, because a new database for each would take too long.
+type model struct {
+	*bench
+	prefix string
+	order  []modelRun // in the order in which they saved
+	undone map[string]bool
+	next   int
+}
+
+type modelRun struct {
+	name  string
+	input Input
+	data  map[string]string // key => data
+	out   Output
+}
+
+func (m *model) doNext(t *rapid.T) {
+	run := modelRun{name: m.run(m.next), data: map[string]string{}}
+	m.next++
+	var lines []string
+	for _, key := range rapid.SliceOfNDistinct(rapid.SampledFrom([]string{"a", "b", "c"}), 0, 3, rapid.ID).Draw(t, "keys") {
+		run.data[key] = fmt.Sprintf(`{"id":%q,"v":%d}`, key, rapid.IntRange(1, 2).Draw(t, "v"))
+		lines = append(lines, run.data[key])
+	}
+	run.input = m.keyed(lines...)
+	run.input.Collection = m.prefix
+	before := m.replay()
+	out, err := m.save(run.name, run.input)
+	if m.undone[run.name] {
+		if err == nil {
+			t.Fatalf("run %s was undone before, and was done", run.name)
+		}
+		return
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := Output{Collection: m.prefix, Total: int64(len(lines)), Database: m.db.URL()}
+	for key, data := range run.data {
+		switch old, ok := before[key]; {
+		case !ok:
+			want.Inserted++
+		case old != data:
+			want.Updated++
+		default:
+			want.Unchanged++
+		}
+	}
+	if out != want {
+		t.Fatalf("run %s: %+v, want %+v", run.name, out, want)
+	}
+	run.out = out
+	m.order = append(m.order, run)
+}
+
+func (m *model) doAgain(t *rapid.T) {
+	if len(m.order) == 0 {
+		t.Skip("nothing done")
+	}
+	run := rapid.SampledFrom(m.order).Draw(t, "run")
+	out, err := m.save(run.name, run.input)
+	if err != nil || out != run.out {
+		t.Fatalf("run %s again: %+v, %v, want %+v", run.name, out, err, run.out)
+	}
+}
+
+// undoAny undoes a run that was done, was undone or is one of the next to come.
+func (m *model) undoAny(t *rapid.T) {
+	m.takeBackRun(t, m.run(rapid.IntRange(0, m.next+1).Draw(t, "run")))
+}
+
+func (m *model) takeBackRun(t *rapid.T, run string) {
+	if err := m.takeBack(run); err != nil {
+		t.Fatalf("undo run %s: %v", run, err)
+	}
+	m.undone[run] = true
+	kept := m.order[:0:0]
+	for _, r := range m.order {
+		if r.name != run {
+			kept = append(kept, r)
+		}
+	}
+	m.order = kept
+}
+
+func (m *model) run(n int) string { return fmt.Sprintf("%s%03d", m.prefix, n) }
+
+// replay returns key => data.
+func (m *model) replay() map[string]string {
+	table := map[string]string{}
+	for _, run := range m.order {
+		maps.Copy(table, run.data)
+	}
+	return table
+}
+
+func (m *model) check(t *rapid.T) {
+	want := []string{}
+	for key, data := range m.replay() {
+		want = append(want, key+" "+data)
+	}
+	slices.Sort(want)
+	got := m.rows("SELECT key, data FROM records WHERE collection = $1 ORDER BY key", m.prefix)
+	if !slices.Equal(got, want) {
+		t.Fatalf("records are %q, want %q", got, want)
+	}
+	m.checkOwners(t)
+	m.checkDocuments(t)
+	for _, table := range []string{"saves", "undo_log"} {
+		query := "SELECT save FROM " + table + " WHERE collection = $1 AND save NOT IN (SELECT save FROM saves WHERE run_id IN (" + m.names() + "))"
+		if stray := m.rows(query, m.prefix); len(stray) != 0 {
+			t.Fatalf("%s has rows of runs that are undone: saves %v", table, stray)
+		}
+	}
+}
+
+// checkOwners holds that a row says it is of a run that is not undone and saved
+// this very data, and that this run has a document.
+func (m *model) checkOwners(t *rapid.T) {
+	for _, row := range m.rows(`
+		SELECT r.run_id, r.key, r.ordinal, v.saved_at = r.saved_at AND v.run_id = r.run_id AND d.run_id = r.run_id, r.data
+		FROM records r LEFT JOIN saves v ON v.save = r.save LEFT JOIN documents d ON d.run_id = r.run_id
+		WHERE r.collection = $1`, m.prefix) {
+		f := strings.SplitN(row, " ", 5)
+		found := false
+		for _, run := range m.order {
+			found = found || run.name == f[0] && run.data[f[1]] == f[4]
+		}
+		if !found || f[3] != "1" && f[3] != "true" {
+			t.Fatalf("row %q: want a run in %s that saved this, and its document", row, m.names())
+		}
+	}
+}
+
+// checkDocuments holds that there are documents of runs that are not undone, and
+// that what each of these read is among them.
+func (m *model) checkDocuments(t *rapid.T) {
+	contents := map[string]bool{}
+	for _, row := range m.rows("SELECT sha256, run_id FROM documents WHERE collection = $1", m.prefix) {
+		content, name, _ := strings.Cut(row, " ")
+		if !strings.Contains(m.names(), name) {
+			t.Fatalf("document of run %s, which is not one of %s", name, m.names())
+		}
+		contents[content] = true
+	}
+	for _, run := range m.order {
+		if !contents[run.input.Document.SHA256] {
+			t.Fatalf("the document that run %s saved is not there", run.name)
+		}
+	}
+}
+
+func (m *model) names() string {
+	names := []string{"''"}
+	for _, run := range m.order {
+		names = append(names, "'"+run.name+"'")
+	}
+	return strings.Join(names, ", ")
+}

@@ -1,0 +1,113 @@
+package save
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"time"
+
+	"segue/document"
+	"segue/participant"
+)
+
+// Name is the name of the service.
+const Name = "saver"
+
+// Input is what a step asks the saver to do.
+type Input struct {
+	// Document is where the records came from: the document as it was fetched.
+	Document document.Document `json:"document"`
+	// Records is NDJSON in the document store, one record a line.
+	Records document.Document `json:"records"`
+	// Collection takes the records; see [MaxCollection]. Defaults to the last path
+	// element of Document.URL without its extension, else its host, else "records".
+	Collection string `json:"collection,omitempty"`
+	// Key is a JSON pointer to what identifies a record in the collection: a string,
+	// number or boolean. Defaults to the position of the record, from 1.
+	Key *string `json:"key,omitempty"`
+}
+
+// Output is what became of the records.
+type Output struct {
+	Collection string `json:"collection"`
+	// Inserted counts new keys, Updated keys that had other data, Unchanged keys
+	// that had the same.
+	Inserted  int64 `json:"inserted"`
+	Updated   int64 `json:"updated"`
+	Unchanged int64 `json:"unchanged"`
+	// Total is their sum: the number of records in the document.
+	Total int64 `json:"total"`
+	// Database says where they are, for people: "sqlite:.segue/segue.db".
+	Database string `json:"database"`
+}
+
+// Config sets limits. The zero value has the defaults.
+type Config struct {
+	// UndoKeep is how long a save can be undone. Its entries in undo_log leave after
+	// that, when its collection is saved to; undoing it then fails for good. It should be
+	// longer than any run may take. Defaults to 720h (30 days).
+	UndoKeep time.Duration `default:"720h" env:"SEGUE_UNDO_KEEP" help:"How long a save can be undone."`
+	// MaxRecords is the largest number of records in a document. Defaults to 10,000,000.
+	MaxRecords int64 `default:"10000000" env:"SEGUE_MAX_RECORDS" help:"Largest number of records in a document."`
+}
+
+// Defaults of [Config].
+const (
+	DefaultUndoKeep         = 30 * 24 * time.Hour
+	DefaultMaxRecords int64 = 10_000_000
+)
+
+func (c Config) withDefaults() (Config, error) {
+	c.UndoKeep = cmp.Or(c.UndoKeep, DefaultUndoKeep)
+	c.MaxRecords = cmp.Or(c.MaxRecords, DefaultMaxRecords)
+	switch {
+	case c.UndoKeep < 0:
+		return c, errors.New("undo keep must be longer than 0")
+	case c.MaxRecords < 0:
+		return c, errors.New("max records must be more than 0")
+	}
+	return c, nil
+}
+
+// saver has the two handlers. They may run any number of times at once.
+type saver struct {
+	cfg  Config
+	db   *DB
+	docs document.Store
+	now  func() time.Time
+}
+
+// New makes the service. It reads from docs and leaves db open. The error is
+// about cfg.
+func New(cfg Config, db *DB, docs document.Store) (participant.Service, error) {
+	cfg, err := cfg.withDefaults()
+	if err != nil {
+		return participant.Service{}, err
+	}
+	s := &saver{cfg: cfg, db: db, docs: docs, now: time.Now}
+	return participant.New(Name, s.do, s.undo), nil
+}
+
+// do saves the records of a document, once for each (run, step): however often
+// it is asked, it answers what it did the first time. All its errors but one say
+// that nothing was done; see [DB.transact] for that one.
+func (s *saver) do(ctx context.Context, c participant.Command[Input]) (Output, error) {
+	j, err := newJob(work{c.Run, c.Step}, c.Input)
+	if err != nil {
+		return Output{}, err
+	}
+	out, err := s.save(ctx, j)
+	if err != nil {
+		return Output{}, failure("save records", err)
+	}
+	return out, nil
+}
+
+// undo takes a save back. It needs nothing but the database: whether and what
+// there is to undo, the barrier and the undo log know.
+func (s *saver) undo(ctx context.Context, u participant.Undo[Input, Output]) error {
+	if err := s.takeBack(ctx, work{u.Run, u.Step}); err != nil {
+		return failure("undo save", err)
+	}
+	return nil
+}

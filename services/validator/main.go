@@ -1,0 +1,23 @@
+// Command validator is the service that validates documents; see package validate.
+package main
+
+import (
+	"context"
+
+	"segue/daemon"
+	"segue/services/validator/validate"
+)
+
+func main() {
+	daemon.Main(daemon.Program[validate.Config]{
+		Name:        "validator",
+		Description: "Checks that documents are well-formed and fit their JSON Schema.",
+		Work: func(ctx context.Context, env *daemon.Env, config validate.Config) error {
+			service, err := validate.New(config, env.Documents)
+			if err != nil {
+				return err
+			}
+			return env.Serve(ctx, service)
+		},
+	})
+}
