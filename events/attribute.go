@@ -219,3 +219,25 @@ func checkValue(s string) error {
 	}
 	return nil
 }
+
+// Attributes returns every attribute that is set but specversion, by name, as
+// text: times in RFC 3339. The map is the caller's.
+func (e Event) Attributes() map[string]string {
+	values := maps.Clone(e.Extensions)
+	if values == nil {
+		values = make(map[string]string, len(attributes))
+	}
+	for i := range attributes {
+		if value := attributes[i].get(&e); value != "" {
+			values[attributes[i].name] = value
+		}
+	}
+	return values
+}
+
+// FromAttributes is the inverse of [Event.Attributes]. Its errors wrap [ErrEvent].
+func FromAttributes(values map[string]string, data []byte) (Event, error) {
+	values = maps.Clone(values)
+	values["specversion"] = SpecVersion
+	return newEvent(values, data)
+}

@@ -87,7 +87,7 @@ func (r *runner) tryPublish(ctx context.Context, outcome events.Entry) error {
 // settled reports an attempt that has its outcome.
 func (r *runner) settled(outcome events.Entry, took time.Duration, log *slog.Logger) {
 	r.Metrics.settled(r.service.name, outcome.Event.Type, took)
-	log = log.With("outcome", outcome.Event.Type, "took", took.Round(time.Millisecond))
+	log = log.With("outcome", outcome.Event.Type, "took", took.Round(time.Millisecond).String())
 	switch outcome.Event.Type {
 	case events.TypeStepCompleted, events.TypeUndoCompleted:
 		log.Info("attempt completed")

@@ -21,7 +21,7 @@ type Definition struct {
 	// Steps are in an order in which each comes after all it needs; among those
 	// that are free, by name. The order of the file does not matter.
 	Steps []Step
-	// Output makes the output of a completed run. The zero Template makes none.
+	// Output makes the output of a completed run. The zero Template makes null.
 	Output Template
 
 	input *inputSchema

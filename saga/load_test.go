@@ -260,6 +260,16 @@ func TestProblems(t *testing.T) {
 	}
 }
 
+func TestProblemsSorted(t *testing.T) {
+	t.Parallel()
+	first := Problem{"m", 1, 2, "a"}
+	sorted := Problems{{"a", 1, 1, "x"}, {"m", 2, 1, "b"}, first, {"m", 1, 10, "b"}, first, {"m", 1, 2, "b"}}.sorted("m")
+	want := Problems{first, {"m", 1, 2, "b"}, {"m", 1, 10, "b"}, {"m", 2, 1, "b"}, {"a", 1, 1, "x"}}
+	if diff := cmp.Diff(want, sorted); diff != "" {
+		t.Errorf("sorted (-want +got)\n%s", diff)
+	}
+}
+
 func TestDidYouMean(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct{ name, want string }{

@@ -27,7 +27,7 @@ func withTemplate(template string) (Template, error) {
 
 const (
 	testInput = `{"url": "http://x/a", "n": 7, "big": 9007199254740993, "f": 1.5, "million": 1e6, "yes": true, "none": null,
-"list": [3, 1, 2], "object": {"b": 1, "a": {"z": 1, "y": [null]}, "c": 3}, "ä\"/": "ö", "huge": 18446744073709551615}`
+"list": [3, 1, 2], "object": {"b": 1, "a": {"z": 1, "y": [null]}, "c": 3}, "objects": [{"d": 1, "b": 2, "c": 3, "a": 4}], "ä\"/": "ö", "huge": 18446744073709551615}`
 	testOutput = `{"document": {"uri": "o:1", "size": 12}, "text": "</a>&"}`
 )
 
@@ -108,6 +108,11 @@ func TestTemplate(t *testing.T) {
 		{`"${{\"z\": 1, \"x\": 2, \"y\": 3, \"w\": 4}.map(k, k)}"`, `["w","x","y","z"]`},
 		{`"${{3: 1, 1: 2, 2u: 3, true: 4}.map(k, k).size()}"`, `4`},
 		{`"${dyn({\"z\": 1, \"x\": 2}).filter(k, true)}"`, `["x","z"]`},
+		{`"${[input].map(x, x.object.map(k, k))}"`, `[["a","b","c"]]`},
+		{`"${[input.object].map(o, o.map(k, k))}"`, `[["a","b","c"]]`},
+		{`"${input.objects.map(o, o.map(k, k))}"`, `[["a","b","c","d"]]`},
+		{`"${[input.objects].map(l, l[0].map(k, k))}"`, `[["a","b","c","d"]]`},
+		{`"${(input.objects + input.objects)[1].map(k, k)}"`, `["a","b","c","d"]`},
 		{`"${[{\"z\": 1, \"x\": 2}].map(m, m.map(k, m[k]))}"`, `[[2,1]]`},
 		{`"${input.list.filter(x, x > 1).map(x, x * 2)}"`, `[6,4]`},
 		{`"${input.object == {\"c\": 3, \"b\": 1, \"a\": {\"y\": [null], \"z\": 1}}}"`, `true`},
@@ -159,9 +164,10 @@ func TestTemplateLimits(t *testing.T) {
 	t.Parallel()
 	numbers := "[" + strings.TrimSuffix(strings.Repeat("1,", 200), ",") + "]"
 	for name, test := range map[string]struct{ expression, want string }{
-		"cost":     {fmt.Sprintf("%[1]s.all(a, %[1]s.all(b, %[1]s.all(c, a == b && b == c)))", numbers), "cost limit exceeded"},
-		"text":     {"${input.long}${input.long}", errTooLarge.Error()},
-		"list":     {"[1,2,3].map(x, input.long)", errTooLarge.Error()},
+		"cost": {fmt.Sprintf("%[1]s.all(a, %[1]s.all(b, %[1]s.all(c, a == b && b == c)))", numbers), "cost limit exceeded"},
+		"text": {"${input.long}${input.long}", errTooLarge.Error()},
+		// Named with its expression: found while it grew, not when it was done.
+		"list":     {"[1,2,3].map(x, input.long)", "input.long)}: " + errTooLarge.Error()},
 		"string":   {"input.long + input.long", errTooLarge.Error()},
 		"doubling": {"[[1]]" + strings.Repeat(".map(a, a + a)", 40) + "[0]", ""},
 	} {

@@ -244,6 +244,13 @@ func sayDetails(w io.Writer, details json.RawMessage) {
 			fmt.Fprintf(w, "  and %d more\n", len(d.Violations)-i+d.More)
 			return
 		}
-		fmt.Fprintf(w, "  line %d, %s: %s\n", v.Line, oneLine(v.Pointer), oneLine(v.Message))
+		where := ""
+		if v.Line > 0 {
+			where = fmt.Sprintf("line %d, ", v.Line)
+		}
+		if v.Pointer != "" {
+			where += oneLine(v.Pointer) + ": "
+		}
+		fmt.Fprintf(w, "  %s%s\n", where, oneLine(v.Message))
 	}
 }

@@ -70,7 +70,7 @@ func (c *ingestCommand) Run(ctx context.Context, g *globals) error {
 	if err := sys.failure(); err != nil {
 		return err
 	}
-	if !g.JSON && sys.local() {
+	if !g.JSON && sys.local() && failed == nil {
 		sayWhere(os.Stdout, c.Database)
 	}
 	return failed

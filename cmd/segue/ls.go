@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -67,7 +66,7 @@ func (c *lsCommand) Run(ctx context.Context, g *globals) error {
 
 // list returns the newest runs that were asked for, oldest first. Of a run that
 // has ended the two messages at its ends tell enough.
-func (c *lsCommand) list(ctx context.Context, t *tracker) ([]listed, error) {
+func (c *lsCommand) list(ctx context.Context, t *tracker) ([]*listed, error) {
 	ended, err := c.ends(ctx, t)
 	if err != nil {
 		return nil, err
@@ -76,21 +75,60 @@ func (c *lsCommand) list(ctx context.Context, t *tracker) ([]listed, error) {
 	if err != nil {
 		return nil, err
 	}
-	var runs []listed
+	var runs []*listed
+	var open []*listed
+	oldest := uint64(0) // sequence of the oldest open run
 	for _, record := range slices.Backward(records) {
-		if c.Limit > 0 && len(runs) == c.Limit {
+		if c.Limit > 0 && c.Status == "" && len(runs) == c.Limit {
 			break
 		}
 		r, err := c.line(ctx, t, record, ended)
 		if err != nil {
 			return nil, err
 		}
-		if r != nil {
-			runs = append(runs, *r)
+		if r == nil {
+			continue
+		}
+		runs = append(runs, r)
+		if r.Status == "" {
+			open, oldest = append(open, r), record.Sequence
 		}
 	}
-	slices.SortStableFunc(runs, func(a, b listed) int { return cmp.Compare(a.Started.UnixNano(), b.Started.UnixNano()) })
-	return runs, nil
+	if err := standings(ctx, t, open, oldest); err != nil {
+		return nil, err
+	}
+	return c.newest(runs), nil
+}
+
+// newest returns the runs of the status asked for, as many as asked for, oldest
+// first.
+func (c *lsCommand) newest(runs []*listed) []*listed {
+	if c.Status != "" {
+		runs = slices.DeleteFunc(runs, func(r *listed) bool { return string(r.Status) != c.Status })
+	}
+	if c.Limit > 0 {
+		runs = runs[:min(c.Limit, len(runs))]
+	}
+	slices.Reverse(runs)
+	return runs
+}
+
+// standings fills in where open runs stand: one pass over the journal from the
+// oldest of them.
+func standings(ctx context.Context, t *tracker, open []*listed, oldest uint64) error {
+	if len(open) == 0 {
+		return nil
+	}
+	if err := t.catchUp(ctx, oldest-1); err != nil {
+		return err
+	}
+	for _, r := range open {
+		if run := t.runs[r.Run]; run != nil {
+			view := run.View()
+			r.Status, r.At, r.Ended = view.Status, standing(view), view.Ended
+		}
+	}
+	return nil
 }
 
 // ends returns the ended messages by run.
@@ -108,7 +146,8 @@ func (c *lsCommand) ends(ctx context.Context, t *tracker) (map[string]events.Ent
 	return ended, nil
 }
 
-// line returns the line of one run, or nil if it is not asked for.
+// line returns the line of one run, or nil if it is not asked for. The status of
+// one that has not ended is left open.
 func (c *lsCommand) line(ctx context.Context, t *tracker, started journal.Record, ended map[string]events.Entry) (*listed, error) {
 	entry, err := t.bus.Open(ctx, started)
 	if err != nil {
@@ -124,16 +163,6 @@ func (c *lsCommand) line(ctx context.Context, t *tracker, started journal.Record
 		if end.Event.Type == events.TypeRunCompensated {
 			r.Status, r.At = saga.StatusCompensated, why(end.Event)
 		}
-	} else {
-		run, _, err := t.load(ctx, r.Run)
-		if err != nil {
-			return nil, err
-		}
-		view := run.View()
-		r.Status, r.At = view.Status, standing(view)
-	}
-	if c.Status != "" && string(r.Status) != c.Status {
-		return nil, nil
 	}
 	return r, nil
 }

@@ -81,6 +81,24 @@ func (t *tracker) load(ctx context.Context, id string) (*saga.Run, []events.Entr
 	return t.runs[id], entries, nil
 }
 
+// catchUp reads what is stored behind a position.
+func (t *tracker) catchUp(ctx context.Context, after uint64) error {
+	feed, err := t.bus.Journal.Follow(ctx, events.AllRuns, after)
+	if err != nil {
+		return err
+	}
+	defer feed.Close()
+	for {
+		record, err := feed.Next(ctx)
+		if err != nil || record.Live {
+			return err
+		}
+		if _, _, err := t.take(ctx, record); err != nil {
+			return err
+		}
+	}
+}
+
 // follow hands every record behind a position to see until that says stop.
 func (t *tracker) follow(ctx context.Context, filter string, after uint64, see func(*saga.Run, events.Entry) (stop bool)) error {
 	feed, err := t.bus.Journal.Follow(ctx, filter, after)

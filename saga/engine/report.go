@@ -38,7 +38,7 @@ func (p *partition) ended(a *account) {
 	if a.stuck {
 		p.Metrics.stuck(-1)
 	}
-	attrs := []any{"run", view.Run, "saga", view.Saga, "correlation_id", view.Correlation, "took", took.Round(time.Millisecond)}
+	attrs := []any{"run", view.Run, "saga", view.Saga, "correlation_id", view.Correlation, "took", took.Round(time.Millisecond).String()}
 	if view.Reason != nil {
 		attrs = append(attrs, "reason", view.Reason.Kind, "step", view.Reason.Step, "undone", view.Undone)
 	}

@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/alecthomas/kong"
+
 	"segue/document"
 )
 
@@ -37,12 +39,32 @@ func TestConfigValidate(t *testing.T) {
 	}
 }
 
-// Every field is a flag with its environment variable and help, or is none.
-func TestConfigTags(t *testing.T) {
-	t.Parallel()
+// The programs embed Config into their flags.
+func TestConfigFlags(t *testing.T) {
+	t.Setenv("SEGUE_ALLOW_NETS", "10.0.0.0/8,fd00::/8")
+	t.Setenv("SEGUE_MAX_DOCUMENT", "5")
+	var cfg Config
+	parser, err := kong.New(&cfg, kong.Name("fetcher"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := parser.Parse([]string{"--allow-files", "a", "--allow-files=b", "--allow-port", "8080,8443"}); err != nil {
+		t.Fatal(err)
+	}
+	want := Config{
+		AllowNets:   []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("fd00::/8")},
+		AllowFiles:  []string{"a", "b"},
+		Ports:       []uint16{8080, 8443},
+		MaxDocument: 5,
+	}
+	if !reflect.DeepEqual(cfg, want) {
+		t.Errorf("got %+v, want %+v", cfg, want)
+	}
+	if _, err := parser.Parse([]string{"--allow-net", "10.0.0.1"}); err == nil || !strings.Contains(err.Error(), "allow-net") {
+		t.Errorf("a prefix without a length gives %v", err)
+	}
 	for f := range reflect.TypeFor[Config]().Fields() {
-		flag := f.Tag.Get("name") != "" && f.Tag.Get("env") != "" && f.Tag.Get("help") != ""
-		if flag == (f.Tag.Get("kong") == "-") {
+		if flag := f.Tag.Get("name") != ""; flag == (f.Tag.Get("kong") == "-") || flag && (f.Tag.Get("env") == "" || f.Tag.Get("help") == "") {
 			t.Errorf("%s has tags %s", f.Name, f.Tag)
 		}
 	}

@@ -54,6 +54,46 @@ func TestParseURL(t *testing.T) {
 	wantFailure(t, err, CodeBadURL, true)
 }
 
+func TestSameOrigin(t *testing.T) {
+	t.Parallel()
+	for pair, want := range map[[2]string]bool{
+		{"https://h/a", "https://H:443/b"}: true,
+		{"http://h:80/", "http://h/"}:      true,
+		{"http://h/", "http://h:8080/"}:    false,
+		{"http://h/", "https://h/"}:        false,
+		{"https://h/", "https://sub.h/"}:   false,
+		{"https://h:80/", "https://h/"}:    false,
+		{"https://h.evil/", "https://h/"}:  false,
+	} {
+		a, _ := parseURL(pair[0])
+		b, _ := parseURL(pair[1])
+		if sameOrigin(a, b) != want || sameOrigin(b, a) != want {
+			t.Errorf("%v: want %v", pair, want)
+		}
+	}
+}
+
+func TestMediaTypes(t *testing.T) {
+	t.Parallel()
+	for header, want := range map[string]string{
+		"text/csv":                             "text/csv",
+		"Application/JSON ; Charset=\"utf-8\"": "application/json; charset=utf-8",
+		"text/csv; charset=":                   "text/csv",
+		"text":                                 "",
+		"":                                     "",
+		"text/csv; x=" + strings.Repeat("x", 300): "",
+	} {
+		if got := declaredType(header); got != want {
+			t.Errorf("declaredType(%.40q) = %q, want %q", header, got, want)
+		}
+	}
+	for _, name := range []string{"a.json", "a.NDJSON", "a.jsonl", "a.csv", "a.tsv", "a.xml", "a.txt"} {
+		if extensionType(name) == "" {
+			t.Errorf("%s has no media type", name)
+		}
+	}
+}
+
 // Messages never show a secret, whatever the URL.
 func FuzzParseURL(f *testing.F) {
 	for _, s := range []string{"http://h/p?x=1", "https://h:1", "file:///x", "http://[::1]:80/", "//h", "%zz", "?a#b"} {

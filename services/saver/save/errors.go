@@ -1,13 +1,13 @@
 package save
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"regexp"
 	"strconv"
 	"strings"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
@@ -80,7 +80,9 @@ func refused(err error) bool {
 }
 
 // rolledBack reports whether an error of COMMIT says for sure that nothing was
-// committed: the database itself said so.
+// committed: the database itself said so. What pgx thinks safe to retry is not
+// asked: a COMMIT that was sent and whose answer was lost can come back from it
+// as "conn closed", which it takes for never sent.
 func rolledBack(err error) bool {
 	if e := (*pgconn.PgError)(nil); errors.As(err, &e) {
 		switch sqlClass(e) {
@@ -92,7 +94,7 @@ func rolledBack(err error) bool {
 	if e := (*sqlite.Error)(nil); errors.As(err, &e) {
 		return e.Code()&0xff == sqlite3.SQLITE_BUSY
 	}
-	return pgconn.SafeToRetry(err) && !errors.Is(err, context.Canceled)
+	return errors.Is(err, pgx.ErrTxCommitRollback)
 }
 
 func sqlClass(e *pgconn.PgError) string { return e.Code[:min(2, len(e.Code))] }

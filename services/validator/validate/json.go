@@ -120,5 +120,5 @@ func (c *check) each(pointer string) error {
 }
 
 func (c *check) noRecords(why string) *fault {
-	return &fault{code: CodeNoRecords, offset: -1, message: "the records pointer " + quote(string(pointerTo(c.records))) + " " + why}
+	return &fault{code: CodeNoRecordsThere, offset: -1, message: "the records pointer " + quote(string(pointerTo(c.records))) + " " + why}
 }

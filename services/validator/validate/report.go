@@ -12,14 +12,14 @@ import (
 
 // The codes of failures, beside those of package participant. All are permanent.
 const (
-	CodeNotWellFormed  = "not_well_formed" // the document is not what its format asks for
-	CodeSchemaViolated = "schema_violated" // it is, and does not fit the schema
-	CodeLimit          = "limit"           // it is over a limit of Config
-	CodeUnknownFormat  = "unknown_format"  // nothing tells which format it has
-	CodeNoRecords      = "no_records"      // the records pointer selects no array
-	CodeBadSchema      = "bad_schema"      // the schema is none, or refers to an unknown one
-	CodeNotFound       = "not_found"       // the document is not in the store
-	CodeChanged        = "changed"         // the store has another document by that name
+	CodeNotWellFormed  = "not_well_formed"  // the document is not what its format asks for
+	CodeSchemaViolated = "schema_violated"  // it is, and does not fit the schema
+	CodeLimit          = "limit"            // it is over a limit of Config
+	CodeUnknownFormat  = "unknown_format"   // nothing tells which format it has
+	CodeNoRecordsThere = "no_records_there" // the records pointer selects no array
+	CodeBadSchema      = "bad_schema"       // the schema is none, or refers to an unknown one
+	CodeNotFound       = "not_found"        // the document is not in the store
+	CodeChanged        = "changed"          // the store has another document by that name
 )
 
 // Details goes with a failure over a document.
@@ -109,7 +109,7 @@ func (r *report) summary(because string) string {
 		line += fmt.Sprintf(" (and %d more)", n)
 	}
 	switch r.code {
-	case CodeSchemaViolated, CodeLimit, CodeNoRecords, CodeBadSchema:
+	case CodeSchemaViolated, CodeLimit, CodeNoRecordsThere, CodeBadSchema:
 		return line
 	}
 	return line + " (" + because + ")"
@@ -135,7 +135,7 @@ func (v Violation) summary() string {
 
 // badSchema is the failure over a schema.
 func badSchema(message string, violations report) error {
-	d := Details{Violations: slices.Concat([]Violation{}, violations.list), More: violations.more}
+	d := Details{Violations: append([]Violation{}, violations.list...), More: violations.more}
 	return &participant.Error{Code: CodeBadSchema, Permanent: true, Err: fmt.Errorf("schema %s", message), Details: d}
 }
 

@@ -132,11 +132,11 @@ func TestRecordsPointer(t *testing.T) {
 		text string
 		want string
 	}{
-		"absent":            {validate.Input{Format: "json", Records: pointer("/items")}, `{"item":[]}`, `no_records the records pointer "/items" is not in the document`},
-		"through a leaf":    {validate.Input{Format: "json", Records: pointer("/a/b")}, `{"a":1}`, `no_records the records pointer "/a/b" is not in`},
-		"an object":         {validate.Input{Format: "json", Records: pointer("/a")}, `{"a":{}}`, `no_records the records pointer "/a" is not an array`},
-		"top, an object":    {validate.Input{Format: "json", Records: pointer("")}, `{}`, `no_records the records pointer "" is not an array`},
-		"leading zero":      {validate.Input{Format: "json", Records: pointer("/00")}, `[[]]`, `no_records the records pointer "/00" is not in`},
+		"absent":            {validate.Input{Format: "json", Records: pointer("/items")}, `{"item":[]}`, `no_records_there the records pointer "/items" is not in the document`},
+		"through a leaf":    {validate.Input{Format: "json", Records: pointer("/a/b")}, `{"a":1}`, `no_records_there the records pointer "/a/b" is not in`},
+		"an object":         {validate.Input{Format: "json", Records: pointer("/a")}, `{"a":{}}`, `no_records_there the records pointer "/a" is not an array`},
+		"top, an object":    {validate.Input{Format: "json", Records: pointer("")}, `{}`, `no_records_there the records pointer "" is not an array`},
+		"leading zero":      {validate.Input{Format: "json", Records: pointer("/00")}, `[[]]`, `no_records_there the records pointer "/00" is not in`},
 		"no pointer":        {validate.Input{Format: "json", Records: pointer("items")}, `[]`, `bad_input records "items" is no JSON pointer`},
 		"bad escape":        {validate.Input{Format: "json", Records: pointer("/~2")}, `[]`, `bad_input records "/~2" is no JSON pointer`},
 		"of lines":          {validate.Input{Format: "ndjson", Records: pointer("")}, `{}`, `bad_input records is for json only`},

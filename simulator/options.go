@@ -1,0 +1,105 @@
+package simulator
+
+import (
+	"cmp"
+	"time"
+
+	"segue/journal"
+	"segue/journal/memory"
+)
+
+// Defaults of [Options].
+const (
+	DefaultRuns    = 24
+	DefaultEngines = 3
+	DefaultWorkers = 2
+	DefaultChaos   = 90 * time.Second
+	DefaultKills   = 8
+	DefaultCrashes = 1
+	DefaultPatience = 6 * time.Hour
+)
+
+// Options says what world is simulated. The zero value is one in which
+// everything goes wrong that can.
+type Options struct {
+	// Runs is how many starts are published, doubles not counted; about one in
+	// eight is bad. Defaults to 24.
+	Runs int
+	// Engines and Workers are how many processes there are. Default to 3 and 2.
+	Engines int
+	Workers int
+	// Chaos is the time from the beginning in which starts are published and
+	// processes die. Messages are lost for as long as the world exists. Defaults to 90 s.
+	Chaos time.Duration
+	// Kills is how many processes are killed or stopped at planned moments, and
+	// Crashes how often the broker crashes. Default to 8 and 1.
+	Kills   int
+	Crashes int
+	// Patience is the virtual time after which a run that has not ended counts as
+	// one that never will. Defaults to 6 h.
+	Patience time.Duration
+	// Calm takes away all faults of processes and messages; handlers and operators
+	// remain as they are.
+	Calm bool
+
+	sabotage sabotage
+}
+
+// sabotage turns protections off, so that tests can show that the checker sees it.
+type sabotage struct {
+	engine    func(journal.Journal) journal.Journal // what engines use in place of the journal
+	worker    func(journal.Journal) journal.Journal // what participants use in place of it
+	noBarrier bool                                  // handlers do what they are asked, every time
+	rewrites  bool                                  // the checker is shown the messages that were refused as well
+}
+
+func (o Options) withDefaults() Options {
+	o.Runs = cmp.Or(o.Runs, DefaultRuns)
+	o.Engines = cmp.Or(o.Engines, DefaultEngines)
+	o.Workers = cmp.Or(o.Workers, DefaultWorkers)
+	o.Chaos = cmp.Or(o.Chaos, DefaultChaos)
+	o.Kills = cmp.Or(o.Kills, DefaultKills)
+	o.Crashes = cmp.Or(o.Crashes, DefaultCrashes)
+	o.Patience = cmp.Or(o.Patience, DefaultPatience)
+	if o.Calm {
+		o.Kills, o.Crashes = 0, 0
+	}
+	return o
+}
+
+// faults are rates at which a run of ten messages meets one or two.
+func (o Options) faults() memory.Faults {
+	if o.Calm {
+		return memory.Faults{}
+	}
+	return memory.Faults{
+		LostAppend: 0.02, LostAck: 0.02, Duplicate: 0.03, Delay: 0.03, MaxDelay: 3 * time.Second, Reorder: 0.1,
+	}
+}
+
+// crashPoint is the probability that a process dies before an append, and again
+// that it dies behind it, while there is chaos.
+func (o Options) crashPoint() float64 {
+	if o.Calm {
+		return 0
+	}
+	return 0.01
+}
+
+// Report is what became of a world.
+type Report struct {
+	Seed uint64
+	// Violations names each rule that was broken, and where. Empty is good.
+	Violations []string
+	// Trace is what happened, in order, a line each: see [memory.Config], and
+	// effects, kills and signals in the same form.
+	Trace []string
+	// Happened counts what happened by its first word in the trace, and how the
+	// runs ended, so that a test can tell whether its faults took place.
+	Happened map[string]int
+	// Runs is how many runs there were, Messages how many the journal holds of them.
+	Runs     int
+	Messages int
+	// Took is virtual time.
+	Took time.Duration
+}

@@ -1,0 +1,84 @@
+package simulator
+
+import (
+	"strings"
+
+	"segue/saga"
+)
+
+// The services of a world. Steps of "reader" do nothing to the outside world;
+// all others leave an effect, so each of theirs has an undo or is not undone
+// because it is the pivot or comes behind it.
+var services = []string{"reader", "writer", "mailer"}
+
+// shapes are the sagas of a world, by the name that starts use.
+var shapes = loadShapes(`
+saga: linear
+deadline: 10m
+input: {type: object, required: [n], properties: {n: {type: integer}}}
+steps:
+  fetch: {service: writer, with: {n: "${input.n}"}, timeout: 20s, retry: {attempts: 3, backoff: 200ms, max: 2s}, undo: {timeout: 15s, retry: {attempts: 3, backoff: 200ms, max: 2s}}}
+  check: {service: reader, needs: [fetch], with: {from: "${steps.fetch.token}"}, timeout: 15s}
+  parse: {service: mailer, needs: [check], with: {from: "${steps.fetch.token}"}, timeout: 15s, undo: {retry: {attempts: 3, backoff: 200ms, max: 2s}}}
+  save:  {service: writer, needs: [parse], with: {from: "${steps.parse.token}"}, timeout: 20s, undo: {timeout: 10s, retry: {attempts: 3, backoff: 200ms, max: 2s}}}
+output: ${steps.save}
+`, `
+saga: diamond
+deadline: 10m
+input: {type: object, required: [n], properties: {n: {type: integer}}}
+steps:
+  top:   {service: writer, with: {n: "${input.n}"}, timeout: 15s, undo: {retry: {attempts: 2, backoff: 100ms, max: 1s}}}
+  left:  {service: writer, needs: [top], timeout: 15s, retry: {attempts: 2, backoff: 300ms, max: 1s}, undo: {retry: {attempts: 3, backoff: 100ms, max: 1s}}}
+  right: {service: mailer, needs: [top], timeout: 12s, retry: {attempts: 2, backoff: 300ms, max: 1s}, undo: {retry: {attempts: 3, backoff: 100ms, max: 1s}}}
+  far:   {service: reader, needs: [right], timeout: 12s}
+  end:   {service: writer, needs: [left, far], with: {l: "${steps.left.token}", r: "${steps.far.token}"}, timeout: 15s, undo: {retry: {attempts: 3, backoff: 100ms, max: 1s}}}
+`, `
+saga: pivot
+deadline: 5m
+input: {type: object, required: [n], properties: {n: {type: integer}}}
+steps:
+  hold: {service: writer, timeout: 15s, undo: {retry: {attempts: 3, backoff: 100ms, max: 1s}}}
+  book: {service: mailer, timeout: 15s, undo: {retry: {attempts: 3, backoff: 100ms, max: 1s}}}
+  pay:  {service: writer, needs: [hold, book], timeout: 15s, retry: {attempts: 2, backoff: 100ms, max: 1s}, pivot: true}
+  ship: {service: mailer, needs: [pay], timeout: 15s, retry: {attempts: 2, backoff: 100ms, max: 1s}}
+`, `
+saga: patient
+deadline: 30m
+input: {type: object, required: [n], properties: {n: {type: integer}}}
+steps:
+  long: {service: writer, timeout: 3m, retry: {attempts: 5, backoff: 1s, max: 10s}, undo: {timeout: 1m, retry: {attempts: 4, backoff: 1s, max: 10s}}}
+  last: {service: mailer, needs: [long], timeout: 30s, retry: {attempts: 4, backoff: 1s, max: 10s}, undo: true}
+`, `
+saga: hasty
+deadline: 8s
+input: {type: object, required: [n], properties: {n: {type: integer}}}
+steps:
+  one:   {service: writer, timeout: 4s, retry: {attempts: 4, backoff: 100ms, max: 500ms}, undo: {retry: {attempts: 3, backoff: 100ms, max: 1s}}}
+  two:   {service: mailer, needs: [one], timeout: 4s, undo: {retry: {attempts: 3, backoff: 100ms, max: 1s}}}
+  three: {service: writer, needs: [two], timeout: 4s, undo: {retry: {attempts: 3, backoff: 100ms, max: 1s}}}
+`)
+
+func loadShapes(texts ...string) []*saga.Definition {
+	var all []*saga.Definition
+	for _, text := range texts {
+		d, err := saga.Load("shape.yaml", []byte(strings.TrimSpace(text)), nil)
+		if err != nil {
+			panic("simulator: " + err.Error()) // unreachable: the texts are constants
+		}
+		all = append(all, d)
+	}
+	return all
+}
+
+// shape returns the definition of a name, or nil.
+func shape(name string) *saga.Definition {
+	for _, d := range shapes {
+		if d.Name == name {
+			return d
+		}
+	}
+	return nil
+}
+
+// hasEffect says whether a step changes the outside world.
+func hasEffect(s saga.Step) bool { return s.Service != "reader" }
