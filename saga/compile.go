@@ -1,6 +1,7 @@
 package saga
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -41,7 +42,7 @@ func (c *compiler) expression(n *node, value string, offset int, source string, 
 	checked, issues := c.environment.Compile(source)
 	if issues.Err() != nil {
 		first := slices.MinFunc(issues.Errors(), func(a, b *cel.Error) int {
-			return 4*(a.Location.Line()-b.Location.Line()) + sign(a.Location.Column()-b.Location.Column())
+			return cmp.Or(cmp.Compare(a.Location.Line(), b.Location.Line()), cmp.Compare(a.Location.Column(), b.Location.Column()))
 		})
 		c.problem(at(first.Location), "%s", celMessage(first.Message))
 		return nil
@@ -58,8 +59,6 @@ func (c *compiler) expression(n *node, value string, offset int, source string, 
 	}
 	return &expression{source: source, program: program}
 }
-
-func sign(n int) int { return min(1, max(-1, n)) }
 
 // celMessage makes an error of CEL fit to read.
 func celMessage(message string) string {

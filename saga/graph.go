@@ -105,6 +105,8 @@ func (g *graph) order() []int {
 // point of no return is only one if everything is clearly before or after it.
 func (g *graph) pivotProblem(i, pivot int, hasUndo bool) string {
 	switch {
+	case i == pivot && hasUndo:
+		return "is the pivot, so it is never undone: when it may have been done, the run goes forward; remove undo"
 	case i == pivot:
 		return ""
 	case g.before[i][pivot]:

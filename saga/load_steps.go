@@ -214,7 +214,7 @@ func (l *loader) pivot(drafts []stepDraft, g *graph) {
 		}
 		if text := g.pivotProblem(i, pivot, s.Undo != nil); text != "" {
 			at := s.at
-			if undo := s.node.field("undo"); g.before[i][pivot] && undo != nil {
+			if undo := s.node.field("undo"); (i == pivot || g.before[i][pivot]) && undo != nil {
 				at = undo.place
 			}
 			l.problem(at, s.where(), "%s", text)

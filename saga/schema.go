@@ -96,14 +96,11 @@ func reportSchemaError(n *node, err error, report func(place, string)) {
 		}
 		return
 	}
-	at := n
-	if regex, ok := errors.AsType[*jsonschema.InvalidRegexError](err); ok {
-		at, err = cmp.Or(n.findString("pattern", regex.Regex), n), fmt.Errorf("pattern %q: %w", shortened(regex.Regex), regex.Err)
-	} else if ref := n.findDangling(err.Error()); ref != nil {
+	if ref := n.findDangling(err.Error()); ref != nil {
 		report(ref.place, fmt.Sprintf("input: nothing in the schema is at %s", ref.value))
 		return
 	}
-	report(at.place, "input: not a JSON Schema: "+strings.ReplaceAll(err.Error(), schemaURL, ""))
+	report(n.place, "input: not a JSON Schema: "+strings.ReplaceAll(err.Error(), schemaURL, ""))
 }
 
 // find returns the node at a location, or the deepest one on the way to it.
@@ -123,34 +120,23 @@ func (n *node) find(location []string) *node {
 	return n
 }
 
-// search returns the first node below a key that a function accepts.
-func (n *node) search(accept func(key string, n *node) bool) *node {
+// findDangling returns the reference that an error of the compiler is about.
+func (n *node) findDangling(message string) *node {
 	for _, item := range n.items {
-		if found := item.search(accept); found != nil {
+		if found := item.findDangling(message); found != nil {
 			return found
 		}
 	}
 	for _, f := range n.fields {
-		if accept(f.name, f.value) {
+		text, isText := f.value.value.(string)
+		if isText && (f.name == "$ref" || f.name == "$dynamicRef") && len(text) > 1 && strings.Contains(message, text[1:]) {
 			return f.value
 		}
-		if found := f.value.search(accept); found != nil {
+		if found := f.value.findDangling(message); found != nil {
 			return found
 		}
 	}
 	return nil
-}
-
-func (n *node) findString(key, value string) *node {
-	return n.search(func(k string, n *node) bool { return k == key && n.value == value })
-}
-
-// findDangling returns the reference that an error of the compiler is about.
-func (n *node) findDangling(message string) *node {
-	return n.search(func(k string, n *node) bool {
-		text, ok := n.value.(string)
-		return ok && (k == "$ref" || k == "$dynamicRef") && len(text) > 1 && strings.Contains(message, text[1:])
-	})
 }
 
 // opening are the keywords with which a schema may allow or require properties

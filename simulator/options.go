@@ -10,12 +10,12 @@ import (
 
 // Defaults of [Options].
 const (
-	DefaultRuns    = 24
-	DefaultEngines = 3
-	DefaultWorkers = 2
-	DefaultChaos   = 90 * time.Second
-	DefaultKills   = 8
-	DefaultCrashes = 1
+	DefaultRuns     = 24
+	DefaultEngines  = 3
+	DefaultWorkers  = 2
+	DefaultChaos    = 90 * time.Second
+	DefaultKills    = 8
+	DefaultCrashes  = 1
 	DefaultPatience = 6 * time.Hour
 )
 
@@ -47,10 +47,10 @@ type Options struct {
 
 // sabotage turns protections off, so that tests can show that the checker sees it.
 type sabotage struct {
-	engine    func(journal.Journal) journal.Journal // what engines use in place of the journal
-	worker    func(journal.Journal) journal.Journal // what participants use in place of it
-	noBarrier bool                                  // handlers do what they are asked, every time
-	rewrites  bool                                  // the checker is shown the messages that were refused as well
+	engine    func(journal.Journal) journal.Journal   // what engines use in place of the journal
+	worker    func(journal.Journal) journal.Journal   // what participants use in place of it
+	noBarrier bool                                    // handlers do what they are asked, every time
+	history   func([]journal.Record) []journal.Record // what the checker reads in place of the journal
 }
 
 func (o Options) withDefaults() Options {

@@ -97,9 +97,9 @@ func (c *committer) gather(first *submission) []*submission {
 }
 
 // commit stores the messages of submissions. Of several on one subject the first
-// is sent alone and its verdict is that of all. That is more than thrift: the
-// server (2.15.2) does not reliably refuse a batch with two messages on one
-// subject, and storing both would break the one promise the journal makes.
+// is sent alone and its verdict is that of all. That is more than thrift: of a
+// batch with two messages on one subject the server (2.15.2) as a rule stores
+// some, and gives no answer.
 func (c *committer) commit(submissions []*submission) {
 	verdicts := make(map[string]error)
 	var unique []*nats.Msg

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"sync"
 	"testing"
@@ -64,6 +65,41 @@ func TestFetchMaxDocument(t *testing.T) {
 				t.Error("a document was left behind")
 			}
 		})
+	}
+}
+
+// What is announced to be too large is not waited for.
+func TestFetchAnnouncedTooLarge(t *testing.T) {
+	t.Parallel()
+	url := serveRaw(t, func(c net.Conn) {
+		io.WriteString(c, "HTTP/1.1 200 OK\r\nContent-Length: 1000000000000\r\n\r\n")
+		untilClosed(c)
+	})
+	f, _ := newFetcher(t, Config{})
+	_, err := fetchURL(within(t, 10*time.Second), f, url)
+	wantFailure(t, err, CodeTooLarge, true)
+}
+
+// A fetcher without work holds no connection.
+func TestFetchLeavesNoConnection(t *testing.T) {
+	t.Parallel()
+	closed := make(chan struct{}, 1)
+	s := httptest.NewUnstartedServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	s.Config.ConnState = func(_ net.Conn, state http.ConnState) {
+		if state == http.StateClosed {
+			closed <- struct{}{}
+		}
+	}
+	s.Start()
+	t.Cleanup(s.Close)
+	f, _ := newFetcher(t, Config{})
+	if _, err := fetchURL(t.Context(), f, s.URL); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case <-closed:
+	case <-time.After(10 * time.Second):
+		t.Error("the connection is still open")
 	}
 }
 

@@ -123,7 +123,7 @@ func secretName(name string) bool {
 }
 
 // redirectTarget returns where a Location header leads. User information in it
-// is dropped: a server does not choose our credentials.
+// has no effect: credentials are only ever those of the first URL.
 func redirectTarget(from *url.URL, location string) (*url.URL, error) {
 	if len(location) > maxURL {
 		return nil, fmt.Errorf("the redirect has %d bytes; the limit is %d", len(location), maxURL)
@@ -132,7 +132,6 @@ func redirectTarget(from *url.URL, location string) (*url.URL, error) {
 	if err != nil {
 		return nil, fmt.Errorf("the redirect to %q is not a URL", unparsed(location))
 	}
-	to.User = nil
 	if to.Scheme != "http" && to.Scheme != "https" {
 		return nil, fmt.Errorf("a redirect to scheme %q is not followed", to.Scheme)
 	}

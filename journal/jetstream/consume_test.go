@@ -1,0 +1,244 @@
+package jetstream_test
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	natsjs "github.com/nats-io/nats.go/jetstream"
+
+	"segue/broker"
+	"segue/events"
+	"segue/journal"
+	"segue/journal/jetstream"
+)
+
+// TestWorkerHoldsNoMoreThanItsLimit looks at the broker's account: what a worker
+// has been sent and has not settled, waiting or handled, is within its limit.
+func TestWorkerHoldsNoMoreThanItsLimit(t *testing.T) {
+	t.Parallel()
+	const limit = 3
+	r := newRig(t, broker.Config{})
+	j, nc := r.open(t, jetstream.Options{Lease: time.Minute})
+	js, err := natsjs.New(nc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := j.Append(t.Context(), manyCommands(50)...); err != nil {
+		t.Fatal(err)
+	}
+	work, err := j.Consume(t.Context(), journal.Commands("svc", limit))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := js.Consumer(t.Context(), jetstream.RunsStream, "svc")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var held []journal.Delivery
+	for i := range 20 {
+		d, err := work.Next(within(t, time.Minute))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if held = append(held, d); len(held) == limit || i%2 == 0 {
+			if err := held[0].Ack(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			held = held[1:]
+		}
+		info, err := c.Info(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if info.NumAckPending > limit {
+			t.Errorf("the worker has been sent %d messages, its limit is %d", info.NumAckPending, limit)
+		}
+	}
+}
+
+// TestCloseGivesBack: what a worker has been sent and not looked at goes to
+// another at once, not when its lease ends.
+func TestCloseGivesBack(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, broker.Config{})
+	j, _ := r.open(t, jetstream.Options{Lease: 10 * time.Minute})
+	if err := j.Append(t.Context(), manyCommands(8)...); err != nil {
+		t.Fatal(err)
+	}
+	work, err := j.Consume(t.Context(), journal.Commands("svc", 8))
+	if err != nil {
+		t.Fatal(err)
+	}
+	first, err := work.Next(within(t, time.Minute))
+	if err != nil {
+		t.Fatal(err)
+	}
+	work.Close()
+	other, err := j.Consume(t.Context(), journal.Commands("svc", 8))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 7 {
+		d, err := other.Next(within(t, 20*time.Second))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if d.Message().Subject == first.Message().Subject {
+			t.Error("the one that was taken came again")
+		}
+	}
+	if err := first.Ack(t.Context()); err != nil {
+		t.Errorf("ack after close: %v", err)
+	}
+}
+
+// TestConsumerDeleted: a consumer that an operator deletes is made again.
+func TestConsumerDeleted(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, broker.Config{})
+	j, nc := r.open(t, jetstream.Options{Log: testLog(t)})
+	js, err := natsjs.New(nc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	work, err := j.Consume(t.Context(), journal.Commands("svc", 2))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer work.Close()
+	if err := js.DeleteConsumer(t.Context(), jetstream.RunsStream, "svc"); err != nil {
+		t.Fatal(err)
+	}
+	if err := j.Append(t.Context(), command("a", 1)); err != nil {
+		t.Fatal(err)
+	}
+	d, err := work.Next(within(t, 30*time.Second))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := d.Ack(t.Context()); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestExtendNeedsAnAnswer: a lease is not extended by a request that may never
+// have arrived.
+func TestExtendNeedsAnAnswer(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, broker.Config{})
+	j, _ := r.open(t, jetstream.Options{})
+	if err := j.Append(t.Context(), command("a", 1)); err != nil {
+		t.Fatal(err)
+	}
+	work, err := j.Consume(t.Context(), journal.Commands("svc", 1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer work.Close()
+	d, err := work.Next(within(t, time.Minute))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.stop()
+	for begin := time.Now(); ; {
+		err := d.Extend()
+		if errors.Is(err, journal.ErrLost) {
+			break
+		}
+		if err == nil {
+			t.Fatal("the lease was extended without a broker")
+		}
+		if time.Since(begin) > 2*testLease {
+			t.Fatalf("the lease still stands after %v: %v", time.Since(begin), err)
+		}
+	}
+	r.start(t)
+	if again, err := work.Next(within(t, time.Minute)); err != nil || again.Count() < 2 {
+		t.Errorf("it did not come again: %v", err)
+	}
+}
+
+func TestBadQueues(t *testing.T) {
+	t.Parallel()
+	j, _ := newRig(t, broker.Config{}).open(t, jetstream.Options{})
+	for _, q := range []journal.Queue{{Service: "a.b"}, {Service: "*"}, {Limit: -1}, {Limit: 1 << 20}} {
+		if _, err := j.Consume(t.Context(), q); err == nil {
+			t.Errorf("%+v: no error", q)
+		}
+	}
+	for _, filter := range []string{"", ">", "saga.start.>", "elsewhere.>"} {
+		if _, err := j.Follow(t.Context(), filter, 0); err == nil {
+			t.Errorf("follow %q: no error", filter)
+		}
+	}
+	if _, err := j.Members(t.Context(), "a b"); err == nil {
+		t.Error("a member with a space: no error")
+	}
+}
+
+// TestFollowRejected: rejected starts are followed as runs are.
+func TestFollowRejected(t *testing.T) {
+	t.Parallel()
+	j, _ := newRig(t, broker.Config{}).open(t, jetstream.Options{})
+	m := events.Message{Subject: "saga.rejected.ingest.x", Data: []byte("why")}
+	if err := j.Append(t.Context(), m); err != nil {
+		t.Fatal(err)
+	}
+	if got := load(t, j, events.AllRejected); len(got) != 1 || string(got[0].Data) != "why" {
+		t.Errorf("the rejected starts are %v", got)
+	}
+}
+
+// TestPurgeDuringReplay purges the last messages of a replay while they are
+// awaited. The mark must come all the same, and nothing after it twice.
+func TestPurgeDuringReplay(t *testing.T) {
+	t.Parallel()
+	const stored = 3000 // more than a feed reads ahead and buffers
+	j, nc := newRig(t, broker.Config{}).open(t, jetstream.Options{})
+	js, err := natsjs.New(nc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := j.Append(t.Context(), manyCommands(stored)...); err != nil {
+		t.Fatal(err)
+	}
+	feed, err := j.Follow(t.Context(), events.AllRuns, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer feed.Close()
+	if _, err := feed.Next(within(t, time.Minute)); err != nil {
+		t.Fatal(err)
+	}
+	s, err := js.Stream(t.Context(), jetstream.RunsStream)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Purge(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	count, last := 1, uint64(0)
+	for {
+		rec, err := feed.Next(within(t, time.Minute))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if rec.Live {
+			break
+		}
+		if count++; rec.Sequence <= last {
+			t.Fatalf("sequence %d came after %d", rec.Sequence, last)
+		}
+		last = rec.Sequence
+	}
+	if count >= stored {
+		t.Errorf("all %d messages came: nothing was purged in time, the test shows nothing", count)
+	}
+	if err := j.Append(t.Context(), command("after", 1)); err != nil {
+		t.Fatal(err)
+	}
+	if rec, err := feed.Next(within(t, time.Minute)); err != nil || string(rec.Data) != "after" {
+		t.Errorf("after the mark came %+v, %v", rec, err)
+	}
+}

@@ -1,0 +1,47 @@
+// Package jetstream is the journal on NATS JetStream.
+//
+// All it keeps in the broker is declared in topology.go:
+//
+//	SAGA_RUNS            saga.run.>                  => the journal: each subject written once, kept until purged
+//	SAGA_STARTS          saga.start.*                => work queue: start events until the orchestrator has taken them up
+//	SAGA_REJECTED        saga.rejected.>             => starts that became no run: written once, kept
+//	SAGA_ORCHESTRATORS   KV bucket, TTL 5 s          => <orchestrator id> => a sign of life, empty
+//	SAGA_DATA            object store                => <sha256> => event data over 16 KiB, definitions
+//	SAGA_DOCUMENTS       object store, TTL 24 h      => <run>/<step>/<attempt> => documents, records
+//	consumer <service>   of SAGA_RUNS                => the commands for a service, shared by its workers
+//	consumer intake      of SAGA_STARTS              => the starts, shared by the orchestrators
+//
+// nats-server 2.12 or newer is needed. "Stored" means on disk only if the server
+// syncs always: sync_interval: always in the jetstream block of its
+// configuration; package broker sets it.
+//
+// # Permissions
+//
+// A service named S needs these, and no more; a test runs one with them:
+//
+//	publish:
+//	  saga.run.*.*.outcome.S.>
+//	  $JS.API.STREAM.INFO.SAGA_RUNS
+//	  $JS.API.CONSUMER.INFO.SAGA_RUNS.S
+//	  $JS.API.CONSUMER.MSG.NEXT.SAGA_RUNS.S
+//	  $JS.ACK.SAGA_RUNS.S.>
+//	  $JS.ACK.*.*.SAGA_RUNS.S.>
+//	  $JS.API.STREAM.INFO.OBJ_SAGA_DATA           and the same five for
+//	  $JS.API.STREAM.MSG.GET.OBJ_SAGA_DATA        OBJ_SAGA_DOCUMENTS and
+//	  $JS.API.DIRECT.GET.OBJ_SAGA_DATA            $O.SAGA_DOCUMENTS.> if
+//	  $JS.API.STREAM.PURGE.OBJ_SAGA_DATA          it handles documents
+//	  $O.SAGA_DATA.>
+//	subscribe:
+//	  _INBOX_S.>      with ConnectOptions.InboxPrefix "_INBOX_S", or _INBOX.>
+//
+// Its consumer must exist then: the orchestrator declares those of the services
+// its definitions name. Who starts runs needs to publish saga.start.<definition>
+// and to read its inbox. Who looks at runs (Follow, Load, Members) needs
+// $JS.API.STREAM.INFO, $JS.API.CONSUMER.CREATE, .INFO, .DELETE and .MSG.NEXT of
+// SAGA_RUNS. An orchestrator declares streams: give it the account, or all of
+// saga.>, $JS.API.>, $JS.ACK.>, $KV.SAGA_ORCHESTRATORS.>, $O.SAGA_DATA.>,
+// $O.SAGA_DOCUMENTS.>.
+//
+// A permission that is missing is fatal, see Options.Fatal: the broker does not
+// answer a denied request, it only notes it on the connection.
+package jetstream

@@ -1,0 +1,87 @@
+package simulator
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"sync/atomic"
+	"time"
+
+	"segue/events"
+)
+
+// caller publishes starts.
+type caller struct {
+	w        *world
+	plan     []start
+	runs     map[string]string // run that must come of it => its saga
+	refused  int               // starts that must be rejected
+	finished atomic.Bool
+}
+
+// start is one start event and when it is published.
+type start struct {
+	at       time.Duration
+	messages []events.Message // the same event, once or more often
+}
+
+func newCaller(w *world) *caller {
+	c := &caller{w: w, runs: make(map[string]string)}
+	for i := range w.options.Runs {
+		c.plan = append(c.plan, c.prepare(i))
+	}
+	return c
+}
+
+func (c *caller) prepare(i int) start {
+	word, d := strconv.Itoa(i), c.w.dice
+	slot := c.w.options.Chaos / time.Duration(c.w.options.Runs)
+	s := start{at: slot*time.Duration(i) + d.between(0, slot, "start", word)}
+	name, data := shapes[d.below(len(shapes), "shape", word)].Name, fmt.Sprintf(`{"n":%d}`, i)
+	bad := d.chance(0.12, "bad", word)
+	if bad {
+		c.refused++
+		switch d.below(3, "how bad", word) {
+		case 0:
+			name = "no-such-saga"
+		case 1:
+			data = fmt.Sprintf(`{"n":"%d"}`, i)
+		case 2:
+			data = fmt.Sprintf(`{"n":%d`, i)
+		}
+	}
+	subject := events.StartSubject(name).String()
+	event := events.Event{ID: "start-" + word, Source: "/simulator", Type: "simulator.start.v1", DataContentType: events.JSON, Data: []byte(data)}
+	forms := []events.Message{{Subject: subject, Data: event.Data}}
+	if !d.chance(0.3, "bare", word) {
+		forms = []events.Message{events.Encode(subject, event)}
+		if structured, err := events.EncodeStructured(subject, event); err == nil {
+			forms = append(forms, structured)
+		}
+	}
+	if !json.Valid(event.Data) {
+		forms = forms[:1] // what cannot be read is told from others by its bytes
+	}
+	for n := range 1 + d.below(3, "doubles", word) {
+		s.messages = append(s.messages, forms[n%len(forms)])
+	}
+	if read, err := events.DecodeStart(s.messages[0]); err == nil && !bad {
+		c.runs[events.RunID(read.Source, read.ID)] = name
+	}
+	return s
+}
+
+func (c *caller) call(ctx context.Context) {
+	client := c.w.journal.Client("caller")
+	for _, s := range c.plan {
+		pause(ctx, time.Until(c.w.began.Add(s.at)))
+		for i, m := range s.messages {
+			insist(ctx, client, m)
+			pause(ctx, c.w.dice.between(0, 2*time.Second, m.Subject, strconv.Itoa(i)))
+		}
+	}
+	c.finished.Store(true)
+}
+
+func (c *caller) done() bool { return c.finished.Load() }

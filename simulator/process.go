@@ -1,0 +1,140 @@
+package simulator
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"segue/events"
+	"segue/journal"
+	"segue/journal/memory"
+	"segue/participant"
+	"segue/saga/engine"
+)
+
+// process is an engine or a worker, which lives, dies and is started again.
+type process struct {
+	w     *world
+	name  string
+	serve func(ctx context.Context, l *life) error
+
+	mu   sync.Mutex
+	life *life // nil while it is dead
+}
+
+// life is a process from start to end.
+type life struct {
+	w       *world
+	id      string // of the process, with the number of the life
+	client  *memory.Client
+	ctx     context.Context
+	stop    context.CancelFunc // ends it as SIGTERM does
+	killed  chan struct{}
+	once    sync.Once
+	metrics *prometheus.Registry
+}
+
+// keep starts the process again and again until ctx is done.
+func (p *process) keep(ctx context.Context) {
+	for n := 1; ctx.Err() == nil; n++ {
+		l := &life{w: p.w, id: fmt.Sprintf("%s-%d", p.name, n), killed: make(chan struct{}), metrics: prometheus.NewRegistry()}
+		l.client = p.w.journal.Client(l.id)
+		l.ctx, l.stop = context.WithCancel(ctx)
+		p.set(l)
+		err := p.serve(l.ctx, l)
+		p.set(nil)
+		if err != nil && ctx.Err() == nil {
+			p.w.count("ended early") // it was killed, or could not begin
+		}
+		l.kill()
+		pause(ctx, p.w.dice.between(50*time.Millisecond, 6*time.Second, "restart", l.id))
+	}
+}
+
+func (p *process) set(l *life) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.life = l
+}
+
+func (p *process) alive() *life {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.life
+}
+
+// kill ends a life as kill -9 does.
+func (l *life) kill() {
+	l.once.Do(func() {
+		l.client.Kill()
+		close(l.killed)
+		l.stop()
+	})
+}
+
+// fragile is a journal whose user dies at the worst moments.
+type fragile struct {
+	journal.Journal
+	l *life
+}
+
+// Append implements [journal.Journal].
+func (f fragile) Append(ctx context.Context, messages ...events.Message) error {
+	f.l.maybeDie("before", messages)
+	err := f.Journal.Append(ctx, messages...)
+	if err == nil {
+		f.l.maybeDie("behind", messages)
+	}
+	return err
+}
+
+func (l *life) maybeDie(when string, messages []events.Message) {
+	if len(messages) == 0 || l.w.since() > l.w.options.Chaos {
+		return
+	}
+	at := strconv.FormatInt(int64(l.w.since()), 10)
+	if l.w.dice.chance(l.w.options.crashPoint(), when, l.id, messages[0].Subject, at) {
+		l.w.count("died " + when + " an append")
+		l.kill()
+	}
+}
+
+// use returns the journal that a process works on.
+func (l *life) use(wrap func(journal.Journal) journal.Journal) journal.Journal {
+	var j journal.Journal = fragile{l.client, l}
+	if wrap != nil {
+		j = wrap(j)
+	}
+	return j
+}
+
+func serveEngine(ctx context.Context, l *life) error {
+	e, err := engine.New(engine.Config{
+		Journal: l.use(l.w.options.sabotage.engine), Data: l.w.data, Sagas: shapes, Log: l.w.claims.logger(),
+		Metrics: engine.NewMetrics(l.metrics), ID: l.id, MaxRunning: 16, Intake: 3, Window: 2, Batch: 16,
+	})
+	if err != nil {
+		return err
+	}
+	return e.Run(ctx)
+}
+
+func serveWorker(ctx context.Context, l *life) error {
+	return participant.Run(ctx, participant.Config{
+		Journal: l.use(l.w.options.sabotage.worker), Data: l.w.data, Log: quiet, Concurrency: 4, Drain: 5 * time.Second,
+	}, l.services()...)
+}
+
+// pause waits, or until ctx is done.
+func pause(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+	case <-timer.C:
+	}
+}

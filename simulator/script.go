@@ -1,0 +1,179 @@
+package simulator
+
+import (
+	"context"
+	"errors"
+	"strconv"
+	"strings"
+	"time"
+
+	"segue/document"
+	"segue/participant"
+)
+
+// act is what a handler does with one attempt.
+type act string
+
+const (
+	completes   act = "completes" // soon
+	dawdles     act = "dawdles"   // after some seconds
+	outstays    act = "outstays"  // after more than a lease, if there is time for it
+	fails       act = "fails"     // having done nothing; may be tried again
+	refuses     act = "refuses"   // having done nothing, for good
+	panics      act = "panics"    // having done nothing
+	breaks      act = "breaks"    // panics when the effect is there
+	doubts      act = "doubts"    // says it does not know, when the effect is there
+	waits       act = "waits"     // until its time is up, and says so
+	overstays   act = "overstays" // and makes its effect when its time is long up
+	bulky       act = "bulky"     // completes with an output too large for a message
+	lastAttempt     = 8           // from which on everything completes: the world is mended
+)
+
+// doing holds one act for each percent.
+var doing = deal(map[act]int{
+	completes: 50, dawdles: 10, outstays: 6, fails: 12, refuses: 4, panics: 3, breaks: 3, doubts: 2, waits: 3, overstays: 5, bulky: 2,
+})
+
+// undoing holds the acts of undos that do not simply complete.
+var undoing = deal(map[act]int{fails: 45, refuses: 10, panics: 10, breaks: 10, doubts: 5, waits: 10, overstays: 10})
+
+func deal(share map[act]int) []act {
+	var all []act
+	for _, a := range []act{completes, dawdles, outstays, fails, refuses, panics, breaks, doubts, waits, overstays, bulky} {
+		for range share[a] {
+			all = append(all, a)
+		}
+	}
+	return all
+}
+
+// script decides what handlers do.
+type script struct{ dice }
+
+func (s script) do(run, step string, attempt int) act {
+	if attempt >= lastAttempt {
+		return completes
+	}
+	return doing[s.below(len(doing), "do", run, step, strconv.Itoa(attempt))]
+}
+
+// undo goes wrong for the first few attempts: mostly none, sometimes so many
+// that the run gets stuck.
+func (s script) undo(run, step string, attempt int) act {
+	wrong := []int{0, 0, 0, 0, 0, 0, 1, 1, 2, 5}[s.below(10, "undo", run, step)]
+	if attempt > wrong {
+		return completes
+	}
+	return undoing[s.below(len(undoing), "undo", run, step, strconv.Itoa(attempt))]
+}
+
+// output is what every step answers.
+type output struct {
+	Token string `json:"token"`
+	Bulk  string `json:"bulk,omitempty"`
+}
+
+// errKilled ends a handler whose process is no more.
+var errKilled = errors.New("the process was killed")
+
+// services returns the services of one life of a worker.
+func (l *life) services() []participant.Service {
+	var all []participant.Service
+	for _, name := range services {
+		do := func(ctx context.Context, c participant.Command[any]) (output, error) {
+			a := l.w.script.do(c.Run, c.Step, c.Attempt)
+			h := handling{life: l, act: a, key: c.Run + c.Step + strconv.Itoa(c.Attempt), effect: func() error {
+				if name == "reader" {
+					return nil
+				}
+				return l.w.effects.do(work{c.Run, c.Step})
+			}}
+			out := output{Token: c.Step + "-" + strconv.Itoa(c.Attempt)}
+			if a == bulky {
+				out.Bulk = strings.Repeat("x", document.InlineLimit)
+			}
+			return out, h.perform(ctx)
+		}
+		undo := func(ctx context.Context, u participant.Undo[any, output]) error {
+			h := handling{life: l, act: l.w.script.undo(u.Run, u.Step, u.Attempt), key: u.Run + u.Step + "u" + strconv.Itoa(u.Attempt), effect: func() error {
+				l.w.effects.undo(work{u.Run, u.Step})
+				return nil
+			}}
+			return h.perform(ctx)
+		}
+		all = append(all, participant.New(name, do, undo))
+	}
+	return all
+}
+
+// handling is one call of a handler.
+type handling struct {
+	*life
+	act    act
+	key    string // what it is to the dice
+	effect func() error
+}
+
+func (h handling) perform(ctx context.Context) error {
+	h.w.effects.enter(1)
+	defer h.w.effects.enter(-1)
+	h.w.count(string(h.act))
+	if err := h.spendTime(ctx); err != nil {
+		return err
+	}
+	switch h.act {
+	case fails:
+		return &participant.Error{Err: errors.New("not now"), Code: "busy", RetryAfter: h.w.dice.between(0, 2*time.Second, "after", h.key)}
+	case refuses:
+		return participant.Permanent("refused", errors.New("never"))
+	case panics:
+		panic("before the effect")
+	}
+	switch err := h.effect(); {
+	case errors.Is(err, errUndone):
+		return participant.Permanent("undone", err)
+	case err != nil:
+		return err
+	}
+	switch h.act {
+	case breaks:
+		panic("behind the effect")
+	case doubts:
+		return &participant.Error{Err: errors.New("the line went dead"), Unknown: true}
+	}
+	return nil
+}
+
+// spendTime waits as the act demands. The end of the context ends the wait,
+// unless the handler does not listen.
+func (h handling) spendTime(ctx context.Context) error {
+	d := h.w.dice.between(time.Millisecond, time.Second, "time", h.key)
+	listens := ctx.Done()
+	switch h.act {
+	case dawdles:
+		d *= 8
+	case outstays:
+		d = 35*time.Second + 40*d
+	case waits:
+		d = time.Hour
+	case overstays:
+		deadline, _ := ctx.Deadline()
+		d = time.Until(deadline) + 25*d
+		listens = nil
+	}
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-h.killed:
+		return errKilled
+	case <-listens:
+		return ctx.Err()
+	case <-timer.C:
+	}
+	select {
+	case <-h.killed: // at this very moment
+		return errKilled
+	default:
+		return nil
+	}
+}
