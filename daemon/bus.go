@@ -68,7 +68,8 @@ type BusOptions struct {
 	Declare bool
 	// Services are those whose queues are to exist; only with Declare.
 	Services []string
-	// Wait is how long a program that does not declare waits for one that does.
+	// Wait is how long to wait at first for the broker and, in a program that does
+	// not declare, for one that does. Defaults to 0: not at all.
 	Wait time.Duration
 	// Fatal is called when the broker has become of no use for good.
 	Fatal func(error)
@@ -78,9 +79,10 @@ type BusOptions struct {
 func Connect(ctx context.Context, c Connection, log *slog.Logger, o BusOptions) (*Bus, error) {
 	nc, err := jetstream.Connect(ctx, jetstream.ConnectOptions{
 		URL: c.Server, Creds: c.Creds, NKey: c.NKey, CA: c.CA, Cert: c.Cert, Key: c.Key, Name: o.Name, Log: log,
+		Wait: o.Wait,
 	})
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%w (--server, NATS_URL)", err)
 	}
 	return open(ctx, nc, log, o)
 }

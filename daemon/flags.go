@@ -33,7 +33,7 @@ func (l Logging) Logger(w io.Writer, level slog.Level) *slog.Logger {
 		_ = level.UnmarshalText([]byte(l.Level)) // the enum lets nothing else through
 	}
 	if f, ok := w.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
-		return slog.New(tint.NewHandler(w, &tint.Options{Level: level, TimeFormat: "15:04:05.000"}))
+		return slog.New(tint.NewTextHandler(w, &tint.Options{Level: level, TimeFormat: "15:04:05.000"}))
 	}
 	return slog.New(slog.NewJSONHandler(w, &slog.HandlerOptions{Level: level}))
 }

@@ -14,6 +14,8 @@ import (
 	"os"
 	"os/signal"
 	"runtime/debug"
+	"slices"
+	"sync"
 	"syscall"
 	"time"
 
@@ -31,6 +33,7 @@ type flags[C any] struct {
 	Logging
 	HTTP        string `name:"http" help:"Address for /healthz, /readyz and /metrics. Off if not given." env:"SEGUE_HTTP" placeholder:"HOST:PORT"`
 	Concurrency int    `help:"How many commands are handled at a time." env:"SEGUE_CONCURRENCY" default:"8" placeholder:"N"`
+	Healthcheck bool   `help:"Ask the program that runs here with this --http whether it is ready, and exit; status 0 is yes."`
 	Own         C      `embed:""`
 }
 
@@ -48,15 +51,25 @@ type Env struct {
 	Metrics prometheus.Registerer
 
 	concurrency int
-	ready       []Check
+
+	mu    sync.Mutex
+	ready []Check
+	begun bool
 }
 
-// ReadyWhen adds a condition of /readyz. It is to be called before the program's
-// work begins.
-func (e *Env) ReadyWhen(check Check) { e.ready = append(e.ready, check) }
+// ReadyWhen adds a condition of /readyz. Until it or Serve has been called the
+// program is not ready: it may still be opening what it works with.
+func (e *Env) ReadyWhen(check Check) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.ready, e.begun = append(e.ready, check), true
+}
 
 // Serve runs services until ctx is done.
 func (e *Env) Serve(ctx context.Context, services ...participant.Service) error {
+	e.mu.Lock()
+	e.begun = true
+	e.mu.Unlock()
 	return participant.Run(ctx, participant.Config{
 		Journal: e.Journal, Data: e.Data, Log: e.Log,
 		Metrics: participant.NewMetrics(e.Metrics), Concurrency: e.concurrency,
@@ -64,7 +77,13 @@ func (e *Env) Serve(ctx context.Context, services ...participant.Service) error 
 }
 
 func (e *Env) check(ctx context.Context) error {
-	for _, check := range e.ready {
+	e.mu.Lock()
+	ready, begun := slices.Clone(e.ready), e.begun
+	e.mu.Unlock()
+	if !begun {
+		return errors.New("the program is starting")
+	}
+	for _, check := range ready {
 		if err := check(ctx); err != nil {
 			return err
 		}
@@ -88,6 +107,13 @@ func Main[C any](p Program[C]) {
 	var f flags[C]
 	kong.Parse(&f, Parser(p.Name, p.Description)...)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	if f.Healthcheck {
+		if err := probe(ctx, f.HTTP); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
 	log := f.Logger(os.Stderr, slog.LevelInfo).With("program", p.Name)
 	if err := p.run(ctx, f, log); err != nil {
 		log.Error("program ends", "error", err)
@@ -101,7 +127,7 @@ func (p Program[C]) run(ctx context.Context, f flags[C], log *slog.Logger) error
 	if f.Server == "" {
 		f.Server = DefaultServer
 	}
-	options := BusOptions{Wait: brokerWait}
+	var options BusOptions
 	if p.Bus != nil {
 		var err error
 		if options, err = p.Bus(f.Own); err != nil {
@@ -111,6 +137,7 @@ func (p Program[C]) run(ctx context.Context, f flags[C], log *slog.Logger) error
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	options.Name = "segue-" + p.Name
+	options.Wait = brokerWait
 	options.Fatal = func(err error) { cancel(err) }
 	bus, err := Connect(ctx, f.Connection, log, options)
 	if err != nil {

@@ -17,7 +17,7 @@ import (
 func (r *runner) completed(command events.Entry, output []byte) events.Entry {
 	if len(output) > document.DataLimit {
 		return r.failed(command, &Error{Code: CodeBadOutput, Permanent: true, Unknown: true,
-			Err: fmt.Errorf("%w (it has %d): hand on a document in its place", document.ErrDataTooLarge, len(output))}, false)
+			Err: fmt.Errorf("%w (it has %d): hand on a document in its place", document.ErrDataTooLarge, len(output))})
 	}
 	kind := events.TypeStepCompleted
 	if command.Subject.Attempt.Undo {
@@ -26,13 +26,13 @@ func (r *runner) completed(command events.Entry, output []byte) events.Entry {
 	return r.outcome(command, kind, output)
 }
 
-// failed returns the outcome of a handler that returned an error.
-func (r *runner) failed(command events.Entry, err error, ended bool) events.Entry {
+// failed returns the outcome of an attempt that came to an error.
+func (r *runner) failed(command events.Entry, err error) events.Entry {
 	kind := events.TypeStepFailed
 	if command.Subject.Attempt.Undo {
 		kind = events.TypeUndoFailed
 	}
-	return r.outcome(command, kind, events.MarshalData(failure(err, ended)))
+	return r.outcome(command, kind, events.MarshalData(failure(err)))
 }
 
 func (r *runner) outcome(command events.Entry, kind string, data []byte) events.Entry {

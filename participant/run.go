@@ -163,13 +163,13 @@ func (r *runner) take(ctx context.Context, d journal.Delivery) {
 	begin := time.Now()
 	var outcome events.Entry
 	switch {
-	case err != nil:
-		outcome = r.failed(entry, &Error{Code: CodeBadInput, Permanent: true, Err: err}, false)
+	case err != nil: // it is no event and never will be
+		outcome, err = r.failed(entry, &Error{Code: CodeBadInput, Permanent: true, Err: err}), nil
 	case d.Count() > r.MaxDeliveries:
 		outcome = r.failed(entry, &Error{Code: CodeCrash, Permanent: true, Unknown: true,
-			Err: fmt.Errorf("the command was taken up %d times and never answered", d.Count()-1)}, false)
+			Err: fmt.Errorf("the command was taken up %d times and never answered", d.Count()-1)})
 	default:
-		outcome, err = r.handle(lease.ctx, entry)
+		outcome, err = r.handle(lease.ctx, entry, d.Count() > 1)
 	}
 	if err == nil {
 		err = r.publish(lease.ctx, outcome)
@@ -206,18 +206,21 @@ func (r *runner) idle(e events.Entry, log *slog.Logger) bool {
 // handle calls the handler and returns the outcome it decides on. An error
 // means that there is none: the service is stopping, the lease is lost or the
 // data of the command is out of reach for now.
-func (r *runner) handle(ctx context.Context, e events.Entry) (events.Entry, error) {
+//
+// A command that was delivered before may have been worked on before, and
+// nobody knows how far: then no failure can promise that nothing was done.
+func (r *runner) handle(ctx context.Context, e events.Entry, again bool) (events.Entry, error) {
 	if !e.Event.Expiry.IsZero() {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, e.Event.Expiry.Sub(r.clock.Now()))
 		defer cancel()
 	}
 	var err error
-	if e.Event, err = document.CheckOut(ctx, r.Data, e.Event); err != nil {
-		if gone := errors.Is(err, document.ErrNotFound) || errors.Is(err, document.ErrChanged); !gone {
+	if e.Event, err = r.checkOut(ctx, e.Event); err != nil {
+		if ctx.Err() != nil {
 			return events.Entry{}, err
 		}
-		return r.failed(e, &Error{Code: CodeBadInput, Permanent: true, Err: err}, false), nil
+		return r.failed(e, &Error{Code: CodeBadInput, Permanent: true, Unknown: again, Err: err}), nil
 	}
 	r.Metrics.began(r.service.name)
 	output, err := r.call(ctx, e)
@@ -228,7 +231,26 @@ func (r *runner) handle(ctx context.Context, e events.Entry) (events.Entry, erro
 	case errors.Is(context.Cause(ctx), errDrained) || errors.Is(context.Cause(ctx), journal.ErrLost):
 		return events.Entry{}, errors.Join(context.Cause(ctx), err)
 	default:
-		return r.failed(e, err, ctx.Err() != nil), nil
+		return r.failed(e, doubted(err, ctx.Err() != nil, again)), nil
+	}
+}
+
+// checkOut brings the data of a command back. A store out of reach is waited for
+// until ctx is done: that is no failure of the command.
+func (r *runner) checkOut(ctx context.Context, e events.Event) (events.Event, error) {
+	if _, err := document.ParseURI(e.DataRef); e.DataRef != "" && err != nil {
+		return e, err
+	}
+	for backoff := publishBackoff; ; backoff = min(2*backoff, publishMaxBackoff) {
+		whole, err := document.CheckOut(ctx, r.Data, e)
+		if err == nil || errors.Is(err, document.ErrNotFound) || errors.Is(err, document.ErrChanged) || errors.Is(err, document.ErrDataTooLarge) {
+			return whole, err
+		}
+		select {
+		case <-ctx.Done():
+			return e, errors.Join(context.Cause(ctx), err)
+		case <-time.After(backoff):
+		}
 	}
 }
 

@@ -9,6 +9,9 @@
 //	panic, or an error after the
 //	context's end                  => failed, what was done is unknown, may be tried again
 //
+// A command that is delivered a second time may have been worked on the first
+// time: whatever its handler says then of a failure, what was done is unknown.
+//
 // Every message may come more than once and an undo may come before, during or
 // after what it undoes; (Run, Step) identifies the work across all attempts.
 package participant
@@ -18,6 +21,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"segue/events"
@@ -170,18 +174,37 @@ func Permanent(code string, err error) error {
 	return &Error{Code: code, Permanent: true, Err: err}
 }
 
-// failure returns what the outcome says of an error. An error with the
-// context's end behind it leaves unknown what was done.
-func failure(err error, ended bool) events.Failed {
+// doubted takes back the promise of a handler's error that nothing was done, if
+// nobody can know that: when the context had ended, unless the handler insists
+// that the failure is for good, and when the command had been delivered before,
+// so that an earlier handler may have worked on it. What does not fit the
+// service's types has never reached a handler.
+func doubted(err error, ended, again bool) error {
+	var e *Error
+	switch {
+	case !errors.As(err, &e):
+		e = &Error{Err: err, Unknown: ended || again}
+		if ended {
+			e.Code = CodeDeadline
+		}
+		return e
+	case ended && !e.Permanent || again && e.Code != CodeBadInput:
+		doubtful := *e
+		doubtful.Err, doubtful.Unknown = err, true
+		return &doubtful
+	default:
+		return err
+	}
+}
+
+// failure returns what the outcome says of an error.
+func failure(err error) events.Failed {
 	var e *Error
 	if !errors.As(err, &e) {
-		e = &Error{Err: err}
-		if ended {
-			e.Code, e.Unknown = CodeDeadline, true
-		}
+		e = new(Error)
 	}
 	f := events.Failed{
-		Message:      err.Error(),
+		Message:      shortened(err.Error()),
 		Code:         e.Code,
 		Retryable:    !e.Permanent,
 		Unknown:      e.Unknown,
@@ -198,3 +221,14 @@ func failure(err error, ended bool) events.Failed {
 // maxDetails is the largest size of Error.Details as JSON, in bytes; larger ones
 // are left out of the outcome.
 const maxDetails = 256 << 10
+
+// maxMessage is the longest message of a failure, in bytes; the rest of a longer
+// one is cut off, so that the outcome can be stored at all.
+const maxMessage = 8 << 10
+
+func shortened(message string) string {
+	if len(message) <= maxMessage {
+		return message
+	}
+	return strings.ToValidUTF8(message[:maxMessage], "") + " …"
+}

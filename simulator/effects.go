@@ -16,7 +16,8 @@ type effects struct {
 
 	mu     sync.Mutex
 	rows   map[work]*row
-	active int // handlers at work
+	calls  map[string]int // of handlers, by attempt
+	active int            // handlers at work
 }
 
 type row struct {
@@ -26,7 +27,7 @@ type row struct {
 }
 
 func newEffects(barrier bool, note func(what, run, step string, n int)) *effects {
-	return &effects{barrier: barrier, note: note, rows: make(map[work]*row)}
+	return &effects{barrier: barrier, note: note, rows: make(map[work]*row), calls: make(map[string]int)}
 }
 
 // errUndone is returned for work whose undo came first.
@@ -90,10 +91,19 @@ func (e *effects) wasUndone(w work) bool {
 	return r != nil && r.undone
 }
 
-func (e *effects) enter(by int) {
+// enter counts a call of a handler for an attempt and returns its number.
+func (e *effects) enter(attempt string) int {
 	e.mu.Lock()
-	e.active += by
-	e.mu.Unlock()
+	defer e.mu.Unlock()
+	e.active++
+	e.calls[attempt]++
+	return e.calls[attempt]
+}
+
+func (e *effects) leave() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.active--
 }
 
 func (e *effects) idle() bool {

@@ -41,6 +41,9 @@ type Options struct {
 	// Calm takes away all faults of processes and messages; handlers and operators
 	// remain as they are.
 	Calm bool
+	// Fickle makes handlers decide anew each time they are called, even if it is
+	// for the same attempt, as the outside world does.
+	Fickle bool
 
 	sabotage sabotage
 }

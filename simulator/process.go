@@ -47,10 +47,12 @@ func (p *process) keep(ctx context.Context) {
 		p.set(l)
 		err := p.serve(l.ctx, l)
 		p.set(nil)
-		if err != nil && ctx.Err() == nil {
-			p.w.count("ended early") // it was killed, or could not begin
+		if err != nil && l.ctx.Err() == nil {
+			p.w.count("ended early") // nobody killed or stopped it: it could not begin
 		}
-		l.kill()
+		if ctx.Err() == nil {
+			l.kill()
+		}
 		pause(ctx, p.w.dice.between(50*time.Millisecond, 6*time.Second, "restart", l.id))
 	}
 }
@@ -90,6 +92,23 @@ func (f fragile) Append(ctx context.Context, messages ...events.Message) error {
 		f.l.maybeDie("behind", messages)
 	}
 	return err
+}
+
+// Follow implements [journal.Journal].
+func (f fragile) Follow(ctx context.Context, filter string, after uint64) (journal.Feed, error) {
+	feed, err := f.Journal.Follow(ctx, filter, after)
+	return paced{feed}, err
+}
+
+// paced is a feed that brings one record at an instant. Were two there at once,
+// it would be up to the Go scheduler whether their reader takes them together,
+// and the same seed would make different worlds.
+type paced struct{ journal.Feed }
+
+// Next implements [journal.Feed].
+func (p paced) Next(ctx context.Context) (journal.Record, error) {
+	time.Sleep(time.Nanosecond)
+	return p.Feed.Next(ctx)
 }
 
 func (l *life) maybeDie(when string, messages []events.Message) {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"segue/document"
+	"segue/events"
 	"segue/participant"
 )
 
@@ -50,21 +51,21 @@ func deal(share map[act]int) []act {
 // script decides what handlers do.
 type script struct{ dice }
 
-func (s script) do(run, step string, attempt int) act {
+func (s script) do(key string, attempt int) act {
 	if attempt >= lastAttempt {
 		return completes
 	}
-	return doing[s.below(len(doing), "do", run, step, strconv.Itoa(attempt))]
+	return doing[s.below(len(doing), "do", key)]
 }
 
 // undo goes wrong for the first few attempts: mostly none, sometimes so many
 // that the run gets stuck.
-func (s script) undo(run, step string, attempt int) act {
+func (s script) undo(run, step, key string, attempt int) act {
 	wrong := []int{0, 0, 0, 0, 0, 0, 1, 1, 2, 5}[s.below(10, "undo", run, step)]
 	if attempt > wrong {
 		return completes
 	}
-	return undoing[s.below(len(undoing), "undo", run, step, strconv.Itoa(attempt))]
+	return undoing[s.below(len(undoing), "undo", key)]
 }
 
 // output is what every step answers.
@@ -81,25 +82,26 @@ func (l *life) services() []participant.Service {
 	var all []participant.Service
 	for _, name := range services {
 		do := func(ctx context.Context, c participant.Command[any]) (output, error) {
-			a := l.w.script.do(c.Run, c.Step, c.Attempt)
-			h := handling{life: l, act: a, key: c.Run + c.Step + strconv.Itoa(c.Attempt), effect: func() error {
+			h := l.handling(c.Run, c.Step, events.Attempt{N: c.Attempt})
+			defer l.w.effects.leave()
+			out := output{Token: c.Step + "-" + strconv.Itoa(c.Attempt)}
+			if h.act == bulky {
+				out.Bulk = strings.Repeat("x", document.InlineLimit)
+			}
+			return out, h.perform(ctx, func() error {
 				if name == "reader" {
 					return nil
 				}
 				return l.w.effects.do(work{c.Run, c.Step})
-			}}
-			out := output{Token: c.Step + "-" + strconv.Itoa(c.Attempt)}
-			if a == bulky {
-				out.Bulk = strings.Repeat("x", document.InlineLimit)
-			}
-			return out, h.perform(ctx)
+			})
 		}
 		undo := func(ctx context.Context, u participant.Undo[any, output]) error {
-			h := handling{life: l, act: l.w.script.undo(u.Run, u.Step, u.Attempt), key: u.Run + u.Step + "u" + strconv.Itoa(u.Attempt), effect: func() error {
+			h := l.handling(u.Run, u.Step, events.Attempt{N: u.Attempt, Undo: true})
+			defer l.w.effects.leave()
+			return h.perform(ctx, func() error {
 				l.w.effects.undo(work{u.Run, u.Step})
 				return nil
-			}}
-			return h.perform(ctx)
+			})
 		}
 		all = append(all, participant.New(name, do, undo))
 	}
@@ -109,15 +111,31 @@ func (l *life) services() []participant.Service {
 // handling is one call of a handler.
 type handling struct {
 	*life
-	act    act
-	key    string // what it is to the dice
-	effect func() error
+	act act
+	key string // what it is to the dice
+	// reaction is how long it takes to notice that time is up. It differs from call
+	// to call, so that two of one command do not go on at one instant.
+	reaction time.Duration
 }
 
-func (h handling) perform(ctx context.Context) error {
-	h.w.effects.enter(1)
-	defer h.w.effects.enter(-1)
-	h.w.count(string(h.act))
+// handling says what a call of a handler will do. Whoever asks must leave.
+func (l *life) handling(run, step string, n events.Attempt) handling {
+	h := handling{life: l, key: run + "/" + step + "/" + n.String()}
+	call := strconv.Itoa(l.w.effects.enter(h.key))
+	h.reaction = l.w.dice.between(0, 20*time.Millisecond, "reaction", h.key, call)
+	if l.w.options.Fickle {
+		h.key += "/" + call
+	}
+	h.act = l.w.script.do(h.key, n.N)
+	if n.Undo {
+		h.act = l.w.script.undo(run, step, h.key, n.N)
+	}
+	l.w.count(string(h.act))
+	return h
+}
+
+// perform does what the act says. effect is its work.
+func (h handling) perform(ctx context.Context, effect func() error) error {
 	if err := h.spendTime(ctx); err != nil {
 		return err
 	}
@@ -129,7 +147,7 @@ func (h handling) perform(ctx context.Context) error {
 	case panics:
 		panic("before the effect")
 	}
-	switch err := h.effect(); {
+	switch err := effect(); {
 	case errors.Is(err, errUndone):
 		return participant.Permanent("undone", err)
 	case err != nil:
@@ -158,7 +176,7 @@ func (h handling) spendTime(ctx context.Context) error {
 		d = time.Hour
 	case overstays:
 		deadline, _ := ctx.Deadline()
-		d = time.Until(deadline) + 25*d
+		d = time.Until(deadline) + 25*d + h.reaction
 		listens = nil
 	}
 	timer := time.NewTimer(d)
@@ -167,6 +185,7 @@ func (h handling) spendTime(ctx context.Context) error {
 	case <-h.killed:
 		return errKilled
 	case <-listens:
+		time.Sleep(h.reaction)
 		return ctx.Err()
 	case <-timer.C:
 	}

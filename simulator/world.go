@@ -38,6 +38,7 @@ type world struct {
 	queued   int                      // starts and commands stored and not acked
 	acked    map[string]time.Duration // command => when it was acked, since began
 	rejected []string                 // subjects of rejections
+	over     bool                     // what follows is the end of the simulation, not of the world
 }
 
 // Run simulates a world. It must be called in a bubble of testing/synctest, and
@@ -57,6 +58,7 @@ func Run(seed uint64, o Options) Report {
 	w.await(ctx)
 	c := newChecker(w)
 	c.load(ctx)
+	w.finish()
 	cancel()
 	all.Wait()
 	return w.report(c.check())
@@ -98,6 +100,9 @@ func (w *world) count(what string) {
 func (w *world) note(line string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if w.over {
+		return
+	}
 	w.trace = append(w.trace, line)
 	fields := strings.Fields(line)
 	what, subject := fields[1], fields[len(fields)-2]
@@ -113,6 +118,13 @@ func (w *world) note(line string) {
 		at, _ := strconv.ParseInt(fields[0], 10, 64) // our own format
 		w.acked[subject] = time.Duration(at)
 	}
+}
+
+// finish ends the trace.
+func (w *world) finish() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.over = true
 }
 
 // kindOf tells the kind of a subject without parsing all of it.

@@ -53,7 +53,7 @@ func (c *ingestCommand) Run(ctx context.Context, g *globals) error {
 		if err != nil {
 			return err
 		}
-		if err := sys.work(ctx, g, &c.serviceFlags, nil, definitions); err != nil {
+		if ctx, err = sys.work(ctx, g, &c.serviceFlags, nil, definitions); err != nil {
 			return err
 		}
 	}
@@ -137,7 +137,10 @@ func (c *ingestCommand) input() (map[string]any, error) {
 	return input, nil
 }
 
-// summary says what saving came to, if that is what a run's output tells.
+// maxOutput is how much of a run's output stands in its line, in characters.
+const maxOutput = 200
+
+// summary says what a run's output tells: what saving came to, or what it is.
 func summary(output json.RawMessage) string {
 	var o struct {
 		Collection string `json:"collection"`
@@ -147,7 +150,10 @@ func summary(output json.RawMessage) string {
 		Unchanged  int64  `json:"unchanged"`
 	}
 	if json.Unmarshal(output, &o) != nil || o.Total == nil {
-		return ""
+		if len(output) == 0 {
+			return ""
+		}
+		return ": " + clipEnd(oneLine(string(output)), maxOutput)
 	}
 	text := fmt.Sprintf(": %d records in collection %s", *o.Total, o.Collection)
 	if o.Inserted+o.Updated == 0 {

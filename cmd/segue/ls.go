@@ -59,7 +59,7 @@ func (c *lsCommand) Run(ctx context.Context, g *globals) error {
 		if !r.Ended.IsZero() {
 			took = r.Ended.Sub(r.Started).Round(time.Millisecond).String()
 		}
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\n", r.Run, r.Saga, r.Status, r.Started.Format(time.DateTime), took, clip(r.At, 60))
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\n", r.Run, r.Saga, r.Status, r.Started.Format(time.DateTime), took, clipEnd(r.At, 60))
 	}
 	return table.Flush()
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"os"
 	"time"
 
@@ -63,7 +64,12 @@ func signalRun(ctx context.Context, g *globals, prefix, note string, choose func
 	}
 	fmt.Printf("%s sent to run %s\n", name, run.ID)
 	if sys.local() {
-		fmt.Println("nothing runs on this data directory: it takes effect with the next segue up")
+		sayAsleep(os.Stderr)
 	}
 	return nil
+}
+
+// sayAsleep says that nobody is there yet to act on what was sent.
+func sayAsleep(w io.Writer) {
+	fmt.Fprintln(w, "nothing runs on this data directory: it takes effect with the next segue up")
 }

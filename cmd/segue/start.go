@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -43,6 +44,9 @@ func (c *startCommand) Run(ctx context.Context, g *globals) error {
 		return err
 	}
 	defer sys.Close()
+	if sys.local() && c.Wait {
+		return errors.New("nothing runs on this data directory, so the run would never end: start segue up first, or name a broker")
+	}
 	s := start{name: c.Saga, event: events.Event{
 		ID: c.ID, Source: c.Source, CorrelationID: c.Correlation, Data: input,
 	}}
@@ -53,10 +57,13 @@ func (c *startCommand) Run(ctx context.Context, g *globals) error {
 	if err := publish(ctx, sys.Bus, c.Saga, &s); err != nil {
 		return err
 	}
-	if !c.Wait {
-		return sayStarted(g, s)
+	if c.Wait {
+		return await(ctx, g, sys.Bus, info.Last, []start{s}, os.Stdout)
 	}
-	return await(ctx, g, sys.Bus, info.Last, []start{s}, os.Stdout)
+	if sys.local() {
+		sayAsleep(os.Stderr)
+	}
+	return sayStarted(g, s)
 }
 
 func (c *startCommand) input() (json.RawMessage, error) {

@@ -30,6 +30,7 @@ type system struct {
 	server *broker.Server // nil: the broker is elsewhere
 	group  *errgroup.Group
 	stop   context.CancelFunc
+	ready  []daemon.Check // that what runs is ready
 }
 
 func (s *system) local() bool { return s.server != nil }
@@ -44,6 +45,16 @@ func (s *system) Close() {
 	if s.server != nil {
 		s.server.Shutdown()
 	}
+}
+
+// Ready says whether the broker answers and what runs on it is ready.
+func (s *system) Ready(ctx context.Context) error {
+	for _, check := range append([]daemon.Check{s.Bus.Ready}, s.ready...) {
+		if err := check(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // failure returns what made the engine or a service stop before it was told to.
@@ -102,9 +113,9 @@ type serviceFlags struct {
 	Validate validate.Config `embed:""`
 }
 
-// work runs the engine and the four services until the system is closed. Metrics
-// may be nil.
-func (s *system) work(ctx context.Context, g *globals, f *serviceFlags, metrics prometheus.Registerer, definitions []*saga.Definition) error {
+// work runs the engine and the four services until the system is closed. The
+// context it returns ends with them, should they stop earlier. Metrics may be nil.
+func (s *system) work(ctx context.Context, g *globals, f *serviceFlags, metrics prometheus.Registerer, definitions []*saga.Definition) (context.Context, error) {
 	log := g.Logger(os.Stderr, slog.LevelError)
 	if metrics != nil {
 		log = g.Logger(os.Stderr, slog.LevelInfo)
@@ -114,22 +125,28 @@ func (s *system) work(ctx context.Context, g *globals, f *serviceFlags, metrics 
 	}
 	db, err := save.Open(ctx, f.Database)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	services, err := s.services(f, db)
 	if err != nil {
 		db.Close()
-		return err
+		return nil, err
 	}
 	eng, err := s.engine(log, metrics, definitions)
 	if err != nil {
 		db.Close()
-		return err
+		return nil, err
 	}
 	config := participant.Config{Journal: s.Journal, Data: s.Data, Log: log}
 	if metrics != nil {
 		config.Metrics = participant.NewMetrics(metrics)
 	}
+	s.ready = []daemon.Check{db.Ping, func(context.Context) error {
+		if !eng.Ready() {
+			return errors.New("orchestrator: still reading the journal")
+		}
+		return nil
+	}}
 	ctx, s.stop = context.WithCancel(ctx)
 	s.group, ctx = errgroup.WithContext(ctx)
 	s.group.Go(func() error { return eng.Run(ctx) })
@@ -137,7 +154,7 @@ func (s *system) work(ctx context.Context, g *globals, f *serviceFlags, metrics 
 		defer db.Close()
 		return participant.Run(ctx, config, services...)
 	})
-	return nil
+	return ctx, nil
 }
 
 func (s *system) engine(log *slog.Logger, metrics prometheus.Registerer, definitions []*saga.Definition) (*engine.Engine, error) {

@@ -15,6 +15,7 @@ import (
 // as the orchestrator.
 type tracker struct {
 	bus         *daemon.Bus
+	past        bool                        // follow ends at the present
 	definitions map[string]*saga.Definition // by digest
 	runs        map[string]*saga.Run
 }
@@ -99,7 +100,8 @@ func (t *tracker) catchUp(ctx context.Context, after uint64) error {
 	}
 }
 
-// follow hands every record behind a position to see until that says stop.
+// follow hands every record behind a position to see until that says stop, or
+// there is no more if only the past is wanted.
 func (t *tracker) follow(ctx context.Context, filter string, after uint64, see func(*saga.Run, events.Entry) (stop bool)) error {
 	feed, err := t.bus.Journal.Follow(ctx, filter, after)
 	if err != nil {
@@ -112,6 +114,9 @@ func (t *tracker) follow(ctx context.Context, filter string, after uint64, see f
 			return err
 		}
 		if record.Live {
+			if t.past {
+				return nil
+			}
 			continue
 		}
 		run, entry, err := t.take(ctx, record)

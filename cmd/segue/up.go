@@ -66,7 +66,8 @@ func (c *upCommand) serve(ctx context.Context, g *globals, sys *system, definiti
 	defer os.Remove(file) //nolint:errcheck // one that is left behind names a broker that is not there
 	log := g.Logger(os.Stderr, slog.LevelInfo)
 	metrics := prometheus.NewRegistry()
-	if err := sys.work(ctx, g, &c.serviceFlags, metrics, definitions); err != nil {
+	ctx, err := sys.work(ctx, g, &c.serviceFlags, metrics, definitions)
+	if err != nil {
 		return err
 	}
 	if c.HTTP != "" {

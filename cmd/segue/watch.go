@@ -36,6 +36,9 @@ func (c *watchCommand) Run(ctx context.Context, g *globals) error {
 	}
 	defer sys.Close()
 	t := newTracker(sys.Bus)
+	if t.past = sys.local(); t.past {
+		fmt.Fprintln(os.Stderr, "nothing runs on this data directory: only what is kept can be shown")
+	}
 	filter, after := events.AllRuns, uint64(0)
 	if c.RunID != "" {
 		run, _, err := find(ctx, newTracker(sys.Bus), c.RunID)

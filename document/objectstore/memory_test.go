@@ -83,7 +83,7 @@ func TestMemory(t *testing.T) {
 	} else {
 		t.Logf("%s is not set, testing with %d bytes", largeBytes, size)
 	}
-	const allowed = 16 << 20
+	const allowed = 32 << 20 // half of the smallest object tested
 	r := openOn(t, connectApart(t), jetstream.ObjectStoreConfig{})
 	peak := watchHeap(t)
 	begin := time.Now()

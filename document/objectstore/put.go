@@ -56,9 +56,8 @@ func (s *Store) upload(ctx context.Context, v *version, r io.Reader) error {
 	var under flight
 	defer under.land() // or chunks would come in behind the purge that follows an error
 	for end := false; !end; {
-		n, err := io.ReadFull(r, buffer)
-		end = err == io.EOF || err == io.ErrUnexpectedEOF
-		if err != nil && !end {
+		n, err := fill(r, buffer)
+		if end = err == io.EOF; err != nil && !end {
 			return err
 		}
 		if ctx.Err() != nil {
@@ -91,6 +90,22 @@ func (s *Store) upload(ctx context.Context, v *version, r io.Reader) error {
 	}
 	v.Digest = jetstream.GetObjectDigestValue(sum)
 	return nil
+}
+
+// fill reads until the buffer is full, and returns io.EOF if the reader ended
+// before. io.ReadFull would not do: it gives the same io.ErrUnexpectedEOF for a
+// reader that ended and for one that broke off and says so, such as the body of
+// a response that was cut short.
+func fill(r io.Reader, buffer []byte) (n int, err error) {
+	for n < len(buffer) && err == nil {
+		var more int
+		more, err = r.Read(buffer[n:])
+		n += more
+	}
+	if n == len(buffer) {
+		return n, nil
+	}
+	return n, err
 }
 
 // flight is the chunks that are under way, in order.

@@ -138,6 +138,9 @@ func (j *Journal) await(ctx context.Context) error {
 // during runs an operation with a context that ends with the journal, too, and
 // then returns the reason why the journal ended.
 func (j *Journal) during(ctx context.Context, do func(context.Context) error) error {
+	if j.ctx.Err() != nil { // a request might still be faster than the end of its context
+		return context.Cause(j.ctx)
+	}
 	ctx, cancel := j.join(ctx)
 	defer cancel()
 	return j.reason(do(ctx))

@@ -81,29 +81,10 @@ const (
 	maxWaiting = 2048
 )
 
-// streams is all that Segue keeps in the broker.
+// streams is all that Segue keeps in the broker. The journal comes last: who waits
+// for it finds the rest when it is there.
 func streams(o Options) []jetstream.StreamConfig {
 	return []jetstream.StreamConfig{
-		{
-			Name:        RunsStream,
-			Description: "Segue's journal: every message of every run, each subject written once",
-			Subjects:    []string{events.AllRuns},
-			MaxBytes:    o.Sizes.Runs,
-			Metadata:    map[string]string{MetaPartitions: strconv.Itoa(o.Partitions)},
-			// Written once: these three together make the broker refuse the second
-			// message on a subject. AllowRollup and AllowMsgTTL would undo it: the
-			// header Nats-Rollup replaces a message, Nats-TTL lets it vanish.
-			MaxMsgsPerSubject:    1,
-			Discard:              jetstream.DiscardNew,
-			DiscardNewPerSubject: true,
-			// One message of a run must not be deleted, for its subject could then be
-			// written again. Purging stays possible: that is how a run leaves, whole,
-			// `nats stream purge SAGA_RUNS --subject 'saga.run.*.<run>.>'`.
-			DenyDelete:         true,
-			AllowAtomicPublish: true, // many messages, one sync
-			AllowDirect:        true,
-			Compression:        jetstream.S2Compression,
-		},
 		{
 			Name:        StartsStream,
 			Description: "Segue's start events, until the orchestrator has taken them up",
@@ -138,6 +119,26 @@ func streams(o Options) []jetstream.StreamConfig {
 		},
 		objects(document.DataBucket, "Segue's large event data and definitions, by digest", o.Sizes.Data, 0),
 		objects(document.DocumentsBucket, "Segue's documents, by run, step and attempt", o.Sizes.Documents, o.DocumentTTL),
+		{
+			Name:        RunsStream,
+			Description: "Segue's journal: every message of every run, each subject written once",
+			Subjects:    []string{events.AllRuns},
+			MaxBytes:    o.Sizes.Runs,
+			Metadata:    map[string]string{MetaPartitions: strconv.Itoa(o.Partitions)},
+			// Written once: these three together make the broker refuse the second
+			// message on a subject. AllowRollup and AllowMsgTTL would undo it: the
+			// header Nats-Rollup replaces a message, Nats-TTL lets it vanish.
+			MaxMsgsPerSubject:    1,
+			Discard:              jetstream.DiscardNew,
+			DiscardNewPerSubject: true,
+			// One message of a run must not be deleted, for its subject could then be
+			// written again. Purging stays possible: that is how a run leaves, whole,
+			// `nats stream purge SAGA_RUNS --subject 'saga.run.*.<run>.>'`.
+			DenyDelete:         true,
+			AllowAtomicPublish: true, // many messages, one sync
+			AllowDirect:        true,
+			Compression:        jetstream.S2Compression,
+		},
 	}
 }
 

@@ -89,12 +89,15 @@ func errClosed(doing string) error { return fmt.Errorf("%s: %w", doing, journal.
 
 // Info implements [journal.Journal].
 func (c *Client) Info(ctx context.Context) (journal.Info, error) {
-	info := journal.Info{Partitions: c.j.config.Partitions}
+	told := make(chan journal.Info, 1) // the broker may answer when nobody waits any more
 	err := c.ask(ctx, "read journal info", "info", 0, func() error {
-		info.Now = time.Now().UTC()
+		told <- journal.Info{Partitions: c.j.config.Partitions, Now: time.Now().UTC(), Last: c.j.runs.sequence}
 		return nil
 	})
-	return info, err
+	if err != nil {
+		return journal.Info{}, err
+	}
+	return <-told, nil
 }
 
 // Append implements [journal.Journal]. After a loss it returns [ErrTimeout]; when

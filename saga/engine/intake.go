@@ -112,7 +112,7 @@ func (e *Engine) accept(ctx context.Context, m events.Message) (events.Entry, er
 		known := slices.Sorted(maps.Keys(e.catalogue.byName))
 		return refuse("no saga is named %q; there are: %s", subject.Definition, strings.Join(known, ", "))
 	}
-	start, err = document.CheckOut(ctx, e.Data, start)
+	start, err = checkOut(ctx, e.Data, start)
 	switch {
 	case err != nil && gone(err):
 		return refuse("the data of the start: %v", err)
@@ -131,10 +131,6 @@ func (e *Engine) accept(ctx context.Context, m events.Message) (events.Entry, er
 	return saga.NewStarted(d, start, e.partitions, e.clock.Now()), nil
 }
 
-// maxInput is the largest input of a run, in bytes; the started message holds it
-// and a little more.
-const maxInput = document.DataLimit - 4096
-
 // rejection is the error for a start that can never become a run.
 type rejection struct {
 	start  events.Event // as far as it could be read
@@ -150,7 +146,7 @@ const inlinePayload = document.InlineLimit / 2
 // reject returns a rejection as it is stored: under an id that is the same for
 // the same start, with the whole start message in it.
 func (e *Engine) reject(ctx context.Context, r *rejection, m events.Message) (events.Entry, error) {
-	data := events.StartRejected{Reason: r.reason, Subject: m.Subject, Headers: m.Header, Data: m.Data}
+	data := events.StartRejected{Reason: r.reason, Subject: m.Subject, Headers: headers(m.Header), Data: m.Data}
 	if len(m.Data) > inlinePayload {
 		ref, err := document.PutData(ctx, e.Data, m.Data)
 		if err != nil {

@@ -95,10 +95,11 @@ func (l *ledger) decide(now time.Time, limit int, seen func(*account)) []events.
 		}
 		d := a.run.Decide(now)
 		for _, e := range d.Append {
+			e = storable(e)
 			a.awaited[e.Subject] = true
+			out = append(out, e)
 		}
 		l.schedule(a, d.Next)
-		out = append(out, d.Append...)
 		seen(a)
 	}
 	if len(l.dirty) == 0 {

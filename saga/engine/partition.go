@@ -58,6 +58,11 @@ func (p *partition) run(ctx context.Context) error {
 func (p *partition) leave() {
 	p.running.Add(int64(-p.counted))
 	p.counted = 0
+	for _, a := range p.ledger.runs {
+		if a.stuck {
+			p.Metrics.stuck(-1) // whoever owns the partition next counts it
+		}
+	}
 	if p.live {
 		p.current.Add(-1)
 		p.live = false
@@ -92,21 +97,21 @@ func (p *partition) read(ctx context.Context, feed journal.Feed, items chan<- it
 // that it holds its place; a journal or store out of reach is waited for.
 func (p *partition) open(ctx context.Context, record journal.Record) (item, error) {
 	entry, err := record.Entry()
+	it := item{entry: entry}
 	if err != nil {
 		p.log.Error("message of the journal cannot be read", "subject", record.Subject, "sequence", record.Sequence, "error", err)
-		entry.Event = events.Event{}
-		return item{entry: entry}, nil
+		it.entry.Event, err = events.Event{}, nil
+	} else {
+		err = persist(ctx, p.log, "reading event data", func() error {
+			it.entry.Event, err = checkOut(ctx, p.Data, entry.Event)
+			if err == nil || !gone(err) {
+				return err
+			}
+			p.log.Error("event data is gone", "subject", record.Subject, "dataref", entry.Event.DataRef, "error", err)
+			it.entry.Event = events.Event{}
+			return nil
+		})
 	}
-	it := item{entry: entry}
-	err = persist(ctx, p.log, "reading event data", func() error {
-		it.entry.Event, err = document.CheckOut(ctx, p.Data, entry.Event)
-		if err == nil || !gone(err) {
-			return err
-		}
-		p.log.Error("event data is gone", "subject", record.Subject, "dataref", entry.Event.DataRef, "error", err)
-		it.entry.Event = events.Event{}
-		return nil
-	})
 	if err == nil && entry.Subject.Kind == events.KindStarted {
 		it.definition, err = p.definition(ctx, it.entry)
 	}
@@ -173,10 +178,11 @@ func (p *partition) loop(ctx context.Context, group *errgroup.Group, items <-cha
 	}
 }
 
-// untilNext returns how long the loop may sleep.
+// untilNext returns how long the loop may sleep. With a full window nothing can
+// be decided before a batch has landed, whatever is due.
 func (p *partition) untilNext() time.Duration {
 	next := p.ledger.next()
-	if next.IsZero() || !p.live {
+	if next.IsZero() || !p.live || p.flying >= p.Window {
 		return time.Hour
 	}
 	return max(0, next.Sub(p.clock.Now()))

@@ -100,12 +100,10 @@ func redirects(status int) bool {
 }
 
 func (f *Fetcher) request(ctx context.Context, u *url.URL, user *url.Userinfo) *http.Request {
-	target := *u
-	target.User = nil
 	req := (&http.Request{
 		Method: http.MethodGet,
-		URL:    &target,
-		Host:   target.Host,
+		URL:    u, // the transport takes no notice of its user information
+		Host:   u.Host,
 		Header: http.Header{
 			"Accept":          {"*/*"},
 			"Accept-Encoding": {acceptEncoding},

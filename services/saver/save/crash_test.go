@@ -22,8 +22,8 @@ import (
 const childDatabase = "SEGUE_SAVE_TEST_CHILD"
 
 const (
-	crashRecords = 8_000
-	kills        = 5
+	crashRecords = 2_000
+	kills        = 4
 )
 
 // TestKillLeavesAllOrNothing kills a saver at moments spread over its work. Then
@@ -41,7 +41,7 @@ func TestKillLeavesAllOrNothing(t *testing.T) {
 	for i := range kills {
 		path := filepath.Join(t.TempDir(), fmt.Sprintf("%d.db", i))
 		// The writing takes about as long as the reading before it.
-		killAt := time.Duration(random.Int64N(int64(200 * time.Millisecond)))
+		killAt := time.Duration(random.Int64N(int64(60 * time.Millisecond)))
 		killChild(t, path, killAt)
 		if checkAfterKill(t, path) {
 			whole++

@@ -27,8 +27,8 @@ func TestMain(m *testing.M) {
 	if path := os.Getenv(childDatabase); path != "" {
 		os.Exit(child(path))
 	}
-	// Fewer random cases than rapid's 100, unless the command line says otherwise.
-	if err := flag.Set("rapid.checks", "40"); err != nil {
+	// Few random cases, for -race; a long run is: go test -run Chains -rapid.checks=1000.
+	if err := flag.Set("rapid.checks", "12"); err != nil {
 		panic(err)
 	}
 	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {

@@ -1,7 +1,6 @@
 package save
 
 import (
-	"context"
 	"errors"
 	"io"
 	"slices"
@@ -282,27 +281,3 @@ func TestRecordsThatAreGone(t *testing.T) {
 type broken struct{ err error }
 
 func (b broken) Read([]byte) (int, error) { return 0, b.err }
-
-// TestTimeIsUp ends a command's context while its records are read. It is known
-// that nothing was done.
-func TestTimeIsUp(t *testing.T) {
-	each(t, func(t *testing.T, url string) {
-		b := newBench(t, url)
-		ctx, cancel := context.WithCancel(t.Context())
-		b.docs.wrap = func(r io.Reader) io.Reader {
-			return io.MultiReader(r, after(cancel), strings.NewReader("3\n"))
-		}
-		_, err := b.do(ctx, participant.Command[Input]{Run: "r", Step: "save", Input: b.input(`1`, `2`)})
-		if e := failed(t, err); e.Permanent || e.Unknown || !errors.Is(err, context.Canceled) {
-			t.Errorf("canceled save: %v (%+v), want context.Canceled", err, e)
-		}
-		b.empty()
-		b.docs.wrap = nil
-		b.mustSave("r", b.input(`1`, `2`))
-	})
-}
-
-// after is an empty reader that does something.
-type after func()
-
-func (a after) Read([]byte) (int, error) { a(); return 0, io.EOF }
