@@ -84,6 +84,36 @@ func (r *runner) tryPublish(ctx context.Context, outcome events.Entry) error {
 	return r.Journal.Append(ctx, outcome.Message())
 }
 
+// promise makes sure that a step's failure can say that nothing was done: it acks
+// the command before the failure is stored. Otherwise, were the ack lost, another
+// worker would be handed the command again and might do it, in a run that has
+// long gone on from its failure. A crash between the two costs one timeout of the
+// step. If the ack is not confirmed, the failure promises nothing.
+//
+// It returns the outcome to store and whether the command is acked. Any other
+// outcome is stored first: completed work must not be lost, and a failure that
+// leaves it unknown what was done is undone whatever happens after it. What never
+// reaches a handler never will.
+func (r *runner) promise(ctx context.Context, d journal.Delivery, outcome events.Entry, log *slog.Logger) (events.Entry, bool) {
+	var f events.Failed
+	if outcome.Event.Type != events.TypeStepFailed || events.ReadData(outcome.Event, &f) != nil || f.Unknown || f.Code == CodeBadInput {
+		return outcome, false
+	}
+	if r.ack(ctx, d, log) {
+		return outcome, true
+	}
+	f.Unknown = true
+	outcome.Event.Data = events.MarshalData(f)
+	return outcome, false
+}
+
+// publishAcked stores the outcome of a command that is out of its queue already.
+func (r *runner) publishAcked(ctx context.Context, outcome events.Entry) error {
+	ctx, cancel := context.WithTimeout(ctx, journal.Lease)
+	defer cancel()
+	return r.publish(ctx, outcome)
+}
+
 // settled reports an attempt that has its outcome.
 func (r *runner) settled(outcome events.Entry, took time.Duration, log *slog.Logger) {
 	r.Metrics.settled(r.service.name, outcome.Event.Type, took)

@@ -144,7 +144,8 @@ func (r *runner) work(ctx, handling context.Context, work journal.Work) error {
 }
 
 // take handles one delivery to its end: outcome stored, then acked. Whatever
-// stands in the way gives the command back to the queue, after a while.
+// stands in the way gives the command back to the queue, after a while. For the
+// one outcome that is acked first see promise.
 func (r *runner) take(ctx context.Context, d journal.Delivery) {
 	entry, err := events.DecodeEntry(d.Message(), d.Stored(), 0)
 	if errors.Is(err, events.ErrSubject) {
@@ -171,17 +172,29 @@ func (r *runner) take(ctx context.Context, d journal.Delivery) {
 	default:
 		outcome, err = r.handle(lease.ctx, entry, d.Count() > 1)
 	}
+	acked := false
 	if err == nil {
-		err = r.publish(lease.ctx, outcome)
+		if outcome, acked = r.promise(ctx, d, outcome, log); acked {
+			lease.release()
+			err = r.publishAcked(ctx, outcome)
+		} else {
+			err = r.publish(lease.ctx, outcome)
+		}
 	}
-	if err != nil {
+	switch {
+	case err != nil && acked:
+		log.Warn("failure could not be stored; the step will time out", "error", err)
+		return
+	case err != nil:
 		log.Warn("command goes back to its queue", "error", err)
 		_ = d.Nak(retryDelay) // if it does not arrive the lease runs out
 		r.Metrics.returned(r.service.name)
 		return
 	}
 	r.settled(outcome, time.Since(begin), log)
-	r.ack(ctx, d, log)
+	if !acked {
+		r.ack(ctx, d, log)
+	}
 }
 
 // retryDelay is how long a command rests that could not be answered.
@@ -271,11 +284,14 @@ func (r *runner) call(ctx context.Context, e events.Entry) (output []byte, err e
 // ackTimeout is how long an ack is waited for.
 const ackTimeout = 5 * time.Second
 
-func (r *runner) ack(ctx context.Context, d journal.Delivery, log *slog.Logger) {
+// ack takes the command out of its queue and says whether that is sure. If it is
+// not, the command comes again; with its outcome stored that changes nothing.
+func (r *runner) ack(ctx context.Context, d journal.Delivery, log *slog.Logger) bool {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), ackTimeout)
 	defer cancel()
-	if err := d.Ack(ctx); err != nil {
-		// The outcome is stored; a second delivery changes nothing.
+	err := d.Ack(ctx)
+	if err != nil {
 		log.Debug("command was not acked", "error", err)
 	}
+	return err == nil
 }

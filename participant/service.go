@@ -9,6 +9,10 @@
 //	panic, or an error after the
 //	context's end                  => failed, what was done is unknown, may be tried again
 //
+// The outcome is stored and then the command acked, but for a failure of the
+// second or third row: there the ack comes first, so that no second delivery can
+// do what the failure says was not done.
+//
 // A command that is delivered a second time may have been worked on the first
 // time: whatever its handler says then of a failure, what was done is unknown.
 //

@@ -174,11 +174,18 @@ func (c *checker) queues() {
 			}
 			when := c.w.began.Add(at)
 			outcome, answered := s.outcomes[place{e.Subject.Step, e.Subject.Attempt}]
-			if !(answered && !outcome.Stored.After(when)) && when.Before(e.Event.Expiry) {
+			if early := !answered || outcome.Stored.After(when); early && when.Before(e.Event.Expiry) && !ackedFirst(outcome) {
 				c.wrong("command %s was acked %v before it was answered", e.Subject, outcome.Stored.Sub(when))
 			}
 		}
 	}
+}
+
+// ackedFirst says that a command with this outcome may be acked before it: a
+// failure is, so that it holds for good, and if the worker dies between the two a
+// timeout comes in its place. Work that was done must not be lost that way.
+func ackedFirst(outcome events.Entry) bool {
+	return outcome.Event.Type == events.TypeStepFailed || outcome.Event.Type == events.TypeStepTimedOut
 }
 
 // claims: what the engines said of runs is what the journal says (I5).
