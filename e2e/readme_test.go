@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -171,7 +172,9 @@ func (b block) try(t *testing.T, dir string) {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	timer := time.AfterFunc(readmeTimeout, func() { _ = cmd.Process.Kill() })
+	kill := func() { _ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) } // and what it left behind
+	defer kill()
+	timer := time.AfterFunc(readmeTimeout, kill)
 	defer timer.Stop()
 	if err := cmd.Wait(); err != nil {
 		t.Fatalf("README.md, line %d: %v\n%s\nwrote:\n%s", b.line, err, b.script, tail(out.String()))
