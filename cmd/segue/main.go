@@ -67,6 +67,7 @@ func run(ctx context.Context, args []string) int {
 	if err != nil {
 		var wrong *kong.ParseError
 		if errors.As(err, &wrong) {
+			wrong.Context.Stdout = os.Stderr // standard output is for what was asked for
 			_ = wrong.Context.PrintUsage(true)
 		}
 		fmt.Fprintf(os.Stderr, "\nsegue: %v\n", err)

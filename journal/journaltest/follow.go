@@ -17,6 +17,7 @@ var followTests = []test{
 	{"replay, mark, live", replaysThenLives},
 	{"a position is followed from behind it", followsFromPosition},
 	{"a filter selects", filters},
+	{"rejected starts are followed", followsRejected},
 	{"many writers leave no gap and no duplicate", noGapNoDuplicate},
 	{"a wait that ends loses nothing", nextLosesNothing},
 	{"a closed feed is closed", closesFeed},
@@ -105,6 +106,26 @@ func filters(b *bench) {
 		b.wantRecords(feeds[i], want[i]...)
 		b.wantRecords(b.follow(c.filter, 0), append(want[i], mark)...)
 	}
+}
+
+func followsRejected(b *bench) {
+	rejected := func(id string) events.Message {
+		return events.Message{Subject: events.Subject{Kind: events.KindRejected, Definition: "d", Start: id}.String(), Data: []byte(id)}
+	}
+	feed := b.follow(events.AllRejected, 0)
+	b.wantRecords(feed, mark)
+	one, two := rejected("one"), rejected("two")
+	b.append(one, b.started("run"), two)
+	again := rejected("one")
+	again.Data = []byte("again")
+	b.append(again) // written once
+	b.wantRecords(feed, one.Subject, two.Subject)
+	records := b.wantRecords(b.follow(events.AllRejected, 0), one.Subject, two.Subject, mark)
+	if got := string(records[0].Data); got != "one" {
+		b.Errorf("the first rejection holds %q, want that of the first message", got)
+	}
+	b.wantRecords(b.follow(two.Subject, 0), two.Subject, mark)
+	b.wantRecords(b.follow(events.AllRuns, 0), b.started("run").Subject, mark)
 }
 
 func noGapNoDuplicate(b *bench) {

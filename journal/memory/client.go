@@ -173,8 +173,8 @@ func (c *Client) Follow(ctx context.Context, filter string, after uint64) (journ
 		return nil, fmt.Errorf("follow %s: %w", filter, err)
 	}
 	tokens := strings.Split(filter, ".")
-	if len(tokens) < 3 || tokens[0] != "saga" || tokens[1] != "run" {
-		return nil, fmt.Errorf("follow %s: the filter is not below saga.run", filter)
+	if len(tokens) < 3 || tokens[0] != "saga" || tokens[1] != "run" && tokens[1] != "rejected" {
+		return nil, fmt.Errorf("follow %s: the filter is not below saga.run or saga.rejected", filter)
 	}
 	c.j.mu.Lock()
 	defer c.j.mu.Unlock()

@@ -50,7 +50,7 @@ func (f *feed) begin() {
 	if f.closed {
 		return
 	}
-	f.shelf = f.client.j.runs.find(f.filter)
+	f.shelf = f.client.j.library(f.filter).find(f.filter)
 	f.shelf.feeds = append(f.shelf.feeds, f)
 	f.live = len(f.shelf.records)
 	f.cursor = min(f.shelf.behind(f.after), f.live)

@@ -120,7 +120,7 @@ type Journal struct {
 	clients map[string]*Client
 	runs    library
 	starts  stream
-	reject  stream
+	reject  library
 	queues  map[string]*queue // by service; "" holds the starts
 	members map[string]*member
 	epoch   int       // counts crashes
@@ -144,7 +144,7 @@ func New(config Config) *Journal {
 		clients: make(map[string]*Client),
 		runs:    newLibrary(),
 		starts:  newStream(),
-		reject:  newStream(),
+		reject:  newLibrary(),
 		queues:  make(map[string]*queue),
 		members: make(map[string]*member),
 		wake:    make(chan struct{}, 1),

@@ -99,7 +99,7 @@ func (j *Journal) holds(r *record) *stream {
 	case r.tokens[1] == "run":
 		return &j.runs.stream
 	case r.tokens[1] == "rejected":
-		return &j.reject
+		return &j.reject.stream
 	case r.tokens[1] == "start" && len(r.tokens) == 3:
 		return &j.starts
 	}
@@ -126,12 +126,13 @@ func (j *Journal) store(r *record) error {
 		j.offer(j.queue(""), &item{record: r})
 	case &j.runs.stream:
 		s.taken[r.Subject] = struct{}{}
-		j.show(r)
+		j.runs.show(r)
 		if len(r.tokens) > 6 && r.tokens[4] == string(events.KindCommand) {
 			j.offer(j.queue(r.tokens[5]), &item{record: r})
 		}
 	default:
 		s.taken[r.Subject] = struct{}{}
+		j.reject.show(r)
 	}
 	return nil
 }
@@ -146,13 +147,13 @@ func (j *Journal) isTaken(s *stream, r *record) bool {
 	return id != "" && known && time.Since(stored) < duplicateWindow
 }
 
-// library keeps the records of the runs on shelves, so that who follows one
-// partition or one run does not read the others.
+// library keeps the records below a subject root on shelves, so that who follows
+// one partition or one run does not read the others.
 type library struct {
 	stream
-	all         *shelf
-	byPartition map[string]*shelf
-	byRun       map[string]*shelf
+	all      *shelf
+	byThird  map[string]*shelf // by the subject's third token: a run's partition
+	byFourth map[string]*shelf // by its fourth: the run, the rejected start
 }
 
 // shelf holds records in order, and who follows them.
@@ -164,7 +165,7 @@ type shelf struct {
 func newLibrary() library {
 	return library{
 		stream: newStream(), all: new(shelf),
-		byPartition: make(map[string]*shelf), byRun: make(map[string]*shelf),
+		byThird: make(map[string]*shelf), byFourth: make(map[string]*shelf),
 	}
 }
 
@@ -182,9 +183,9 @@ func (l *library) find(filter []string) *shelf {
 	literal := func(i int) bool { return len(filter) > i && filter[i] != "*" && filter[i] != ">" }
 	switch {
 	case literal(3):
-		return shelfOf(l.byRun, filter[3])
+		return shelfOf(l.byFourth, filter[3])
 	case literal(2):
-		return shelfOf(l.byPartition, filter[2])
+		return shelfOf(l.byThird, filter[2])
 	default:
 		return l.all
 	}
@@ -195,11 +196,19 @@ func (s *shelf) behind(sequence uint64) int {
 	return sort.Search(len(s.records), func(i int) bool { return s.records[i].sequence > sequence })
 }
 
+// library returns the one whose records a filter selects from.
+func (j *Journal) library(filter []string) *library {
+	if filter[1] == "rejected" {
+		return &j.reject
+	}
+	return &j.runs
+}
+
 // show puts a stored record on its shelves and tells their feeds.
-func (j *Journal) show(r *record) {
-	shelves := [3]*shelf{j.runs.all, shelfOf(j.runs.byPartition, r.tokens[2])}
+func (l *library) show(r *record) {
+	shelves := [3]*shelf{l.all, shelfOf(l.byThird, r.tokens[2])}
 	if len(r.tokens) > 3 {
-		shelves[2] = shelfOf(j.runs.byRun, r.tokens[3])
+		shelves[2] = shelfOf(l.byFourth, r.tokens[3])
 	}
 	for _, s := range shelves {
 		if s == nil {
