@@ -24,8 +24,8 @@ type cluster struct {
 var members = []string{"orchestrator-1", "orchestrator-2", "fetcher", "validator", "parser", "saver"}
 
 // startCluster starts all programs, the broker last: they are to wait for it.
-// Files are the directory that the fetcher may read, if any.
-func startCluster(t *testing.T, files string) *cluster {
+// Files are the directory that the fetcher may read, sagas further definitions.
+func startCluster(t *testing.T, files string, sagas ...string) *cluster {
 	t.Helper()
 	c := &cluster{t: t, dir: t.TempDir(), programs: make(map[string]*process), args: make(map[string][]string)}
 	address := closedPort(t)
@@ -38,7 +38,11 @@ func startCluster(t *testing.T, files string) *cluster {
 	for _, member := range members {
 		c.args[member] = []string{member}
 	}
-	c.args["orchestrator-1"], c.args["orchestrator-2"] = []string{"orchestrator"}, []string{"orchestrator"}
+	orchestrator := []string{"orchestrator"}
+	for _, file := range sagas {
+		orchestrator = append(orchestrator, "--saga", file)
+	}
+	c.args["orchestrator-1"], c.args["orchestrator-2"] = orchestrator, orchestrator
 	c.args["fetcher"] = append(c.args["fetcher"], "--allow-net", "127.0.0.0/8")
 	if files != "" {
 		c.args["fetcher"] = append(c.args["fetcher"], "--allow-files", files)

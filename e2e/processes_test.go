@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"path/filepath"
 	"reflect"
 	"slices"
 	"strconv"
@@ -24,6 +25,7 @@ import (
 
 	"segue/events"
 	"segue/journal"
+	"segue/sagas"
 )
 
 // number reads a number from the environment.
@@ -59,7 +61,7 @@ func TestKill(t *testing.T) {
 		docs = append(docs, newDoc(i, random))
 	}
 	shelf := newLibrary(t, docs)
-	c := startCluster(t, shelf.dir)
+	c := startCluster(t, shelf.dir, hasty(t))
 	c.ready()
 	b := client(t, c.url)
 	f := b.follow()
@@ -83,6 +85,29 @@ func TestKill(t *testing.T) {
 	t.Logf("%d runs, %d messages, %d kills: half of the runs had ended after %.1f s, all after %.1f s",
 		runs, f.sequence(), kills, f.times[runs/2].Sub(begin).Seconds(), took.Seconds())
 	judge(t, b, c, docs)
+}
+
+// hasty returns the file of a saga that is ingest with shorter timeouts: what a
+// worker had in its hands when it was killed is waited for only so long.
+func hasty(t *testing.T) string {
+	t.Helper()
+	folder := t.TempDir()
+	if err := os.CopyFS(folder, sagas.Files()); err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(folder, "ingest.yaml")
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	changed := strings.NewReplacer("saga: ingest\n", "saga: hasty\n", "timeout: 5m\n", "timeout: 15s\n").Replace(string(text))
+	if strings.Count(changed, "timeout: 15s") != 4 || !strings.Contains(changed, "saga: hasty") {
+		t.Fatal("ingest.yaml is not as it was")
+	}
+	if err := os.WriteFile(file, []byte(changed), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return file
 }
 
 // kill is a blow against a member of the cluster, when the journal has come to a
@@ -134,7 +159,7 @@ func (c *cluster) strike(f *follower, k kill) {
 // until the broker has it.
 func (b *broker) startAll(docs []*doc, random *rand.Rand) {
 	for _, d := range docs {
-		m := events.Encode("saga.start.ingest", events.Event{
+		m := events.Encode("saga.start.hasty", events.Event{
 			ID: d.id, Source: source, Type: events.TypeRunRequested, DataContentType: events.JSON, Data: events.MarshalData(d.input),
 		})
 		for range 1 + random.IntN(3) {
