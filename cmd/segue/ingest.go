@@ -71,7 +71,7 @@ func (c *ingestCommand) Run(ctx context.Context, g *globals) error {
 		return err
 	}
 	if !g.JSON && sys.local() && failed == nil {
-		sayWhere(os.Stdout, c.Database)
+		sayWhere(os.Stdout, sys.database)
 	}
 	return failed
 }
@@ -175,7 +175,7 @@ func summary(output json.RawMessage) string {
 func sayWhere(w io.Writer, database string) {
 	path, isSQLite := strings.CutPrefix(database, "sqlite:")
 	if !isSQLite {
-		fmt.Fprintln(w, "the rows are in table records of the database that SEGUE_DATABASE or --database names")
+		fmt.Fprintf(w, "the rows are in %s, table records\n", database)
 		return
 	}
 	fmt.Fprintf(w, "the rows are in %s, table records:\n  sqlite3 %s 'select collection, count(*) from records group by 1'\n", path, path)

@@ -31,6 +31,8 @@ type system struct {
 	group  *errgroup.Group
 	stop   context.CancelFunc
 	ready  []daemon.Check // that what runs is ready
+	// database is where the saver saves, as it may be shown.
+	database string
 }
 
 func (s *system) local() bool { return s.server != nil }
@@ -147,6 +149,7 @@ func (s *system) work(ctx context.Context, g *globals, f *serviceFlags, metrics 
 		}
 		return nil
 	}}
+	s.database = db.URL()
 	ctx, s.stop = context.WithCancel(ctx)
 	s.group, ctx = errgroup.WithContext(ctx)
 	s.group.Go(func() error { return eng.Run(ctx) })

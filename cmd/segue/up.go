@@ -73,6 +73,6 @@ func (c *upCommand) serve(ctx context.Context, g *globals, sys *system, definiti
 	if c.HTTP != "" {
 		sys.group.Go(func() error { return daemon.ServeHTTP(ctx, c.HTTP, log, metrics, sys.Ready) })
 	}
-	log.Info("segue is up", "broker", sys.server.URL(), "database", c.Database, "data_dir", relative(g.DataDir))
+	log.Info("segue is up", "broker", sys.server.URL(), "database", sys.database, "data_dir", relative(g.DataDir))
 	return sys.group.Wait()
 }
