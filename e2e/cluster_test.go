@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 )
 
@@ -82,5 +83,26 @@ func (c *cluster) ready() {
 	c.t.Helper()
 	for _, p := range c.all() {
 		p.ready()
+	}
+}
+
+// supervised starts a program again that has ended by itself, as the supervisor
+// of a real one does, and then looks at a condition. It may end so only when it
+// loses the broker before it has begun to work.
+func (c *cluster) supervised(condition func() error) func() error {
+	return func() error {
+		for _, member := range members {
+			p := c.programs[member]
+			if p.running() {
+				continue
+			}
+			log := p.out.String()
+			if strings.Contains(log, `"msg":"serving"`) || strings.Contains(log, `"msg":"partitions shared out"`) {
+				c.t.Errorf("%s ended by itself while it was at work", member)
+			}
+			c.t.Logf("%s ended by itself: %s", member, tail(log))
+			c.start(member)
+		}
+		return condition()
 	}
 }

@@ -102,6 +102,11 @@ func (j job) start(t *testing.T, path string, args ...string) *process {
 	}()
 	t.Cleanup(func() {
 		p.kill()
+		for _, bad := range []string{"DATA RACE", "panic: ", "handler panicked"} {
+			if strings.Contains(p.out.String(), bad) {
+				t.Errorf("%s wrote %q", p.name, bad)
+			}
+		}
 		if t.Failed() {
 			t.Logf("%s wrote:\n%s", p.name, tail(p.out.String()))
 		}

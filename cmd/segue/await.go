@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -74,8 +75,8 @@ func follow(ctx context.Context, g *globals, bus *daemon.Bus, after uint64, star
 	err := w.watchRuns(ctx, bus, after)
 	done()
 	group.Wait()
-	if w.open > 0 {
-		return nil, err
+	if w.open > 0 { // interrupted, if nothing worse
+		return nil, cmp.Or(err, ctx.Err())
 	}
 	results := make([]result, len(starts))
 	for i, s := range starts {

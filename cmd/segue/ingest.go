@@ -101,7 +101,7 @@ func (c *ingestCommand) starts() (starts []start, folders []string, err error) {
 			location = (&url.URL{Scheme: "file", Path: filepath.ToSlash(path)}).String()
 		}
 		input["url"] = location
-		starts = append(starts, start{name: filepath.Base(document), event: events.Event{
+		starts = append(starts, start{name: oneLine(filepath.Base(document)), event: events.Event{
 			ID: events.NewStartID(), Source: events.Client, Data: events.MarshalData(input),
 		}})
 	}

@@ -84,7 +84,7 @@ func sentence(view saga.View, e events.Entry) string {
 	case events.TypeDeadline:
 		return "deadline has passed"
 	default:
-		return e.Event.Type
+		return oneLine(e.Event.Type) // a stranger's
 	}
 }
 

@@ -1,0 +1,108 @@
+package containers
+
+import (
+	"context"
+	"net"
+	"net/http"
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+)
+
+// serve serves the examples to containers.
+func (r *rig) serve(host string) {
+	r.Helper()
+	listener, err := net.Listen("tcp", net.JoinHostPort(host, "0"))
+	if err != nil {
+		r.Fatal(err)
+	}
+	server := &http.Server{Handler: http.FileServer(http.Dir("../examples"))}
+	go server.Serve(listener) //nolint:errcheck // it ends with the test
+	r.Cleanup(func() { server.Close() })
+	r.site = "http://" + listener.Addr().String()
+}
+
+func freePort(t *testing.T) string {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	_, port, err := net.SplitHostPort(listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return port
+}
+
+// command runs a command to its end and returns what it prints. The test fails
+// if it fails, unless failed takes the error.
+func command(t *testing.T, failed *error, name string, args ...string) string {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), upTimeout)
+	defer cancel()
+	out, err := exec.CommandContext(ctx, name, args...).CombinedOutput()
+	if failed != nil {
+		*failed = err
+	} else if err != nil {
+		t.Fatalf("%s %s: %v\n%s", name, strings.Join(args, " "), err, out)
+	}
+	return string(out)
+}
+
+// compose runs docker-compose 1.29, else docker compose.
+func (r *rig) compose(args ...string) string {
+	r.Helper()
+	args = append([]string{"--file", "../compose.yaml", "--project-name", r.project}, args...)
+	if _, err := exec.LookPath("docker-compose"); err == nil {
+		return command(r.T, nil, "docker-compose", args...)
+	}
+	return command(r.T, nil, "docker", append([]string{"compose"}, args...)...)
+}
+
+// container returns the id of a container.
+func (r *rig) container(name string) string {
+	r.Helper()
+	return strings.TrimSpace(r.compose("ps", "--quiet", name))
+}
+
+// client runs the segue command against the broker.
+func (r *rig) client(args ...string) (string, error) {
+	var err error
+	out := command(r.T, &err, r.segue, append([]string{"--server", r.server}, args...)...)
+	return out, err
+}
+
+// must is client for what has to succeed.
+func (r *rig) must(args ...string) string {
+	r.Helper()
+	out, err := r.client(args...)
+	if err != nil {
+		r.Fatalf("segue %s: %v\n%s", strings.Join(args, " "), err, out)
+	}
+	return out
+}
+
+// eventually asks until the answer is yes.
+func (r *rig) eventually(what string, timeout time.Duration, ask func() bool) {
+	r.Helper()
+	ticker := time.NewTicker(500 * time.Millisecond)
+	defer ticker.Stop()
+	for deadline := time.Now().Add(timeout); !ask(); <-ticker.C {
+		if time.Now().After(deadline) {
+			r.Fatalf("%s: not within %s", what, timeout)
+		}
+	}
+}
+
+func (r *rig) awaitHealthy() {
+	r.Helper()
+	for _, name := range append([]string{"nats"}, programs...) {
+		r.eventually(name+" is healthy", upTimeout, func() bool {
+			id := r.container(name)
+			return id != "" && strings.TrimSpace(command(r.T, nil, "docker", "inspect", "--format", "{{.State.Health.Status}}", id)) == "healthy"
+		})
+	}
+}
