@@ -6,8 +6,8 @@ WORKDIR /src
 COPY go.mod go.sum ./
 RUN go mod download
 COPY . .
-# Static, so that they run on an empty image; timetzdata puts the time zones in,
-# which an expression of a saga may name.
+# Static, so that they run on an empty image, which has no time zones either:
+# timetzdata puts them in.
 RUN CGO_ENABLED=0 go build -trimpath -buildvcs=false -tags timetzdata -ldflags='-s -w' \
         -o /out/programs/ ./cmd/segue ./saga/orchestrator ./services/...
 RUN mkdir -p /out/writable/data /out/writable/tmp

@@ -190,6 +190,6 @@ func (s *Server) Shutdown() {
 			s.nats.Shutdown()
 			s.nats.WaitForShutdown()
 		}
-		_ = s.lock.Close() // gives up the lock; nothing was written through it that counts
+		release(s.lock)
 	})
 }

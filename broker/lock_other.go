@@ -9,3 +9,6 @@ import "os"
 func acquire(path string) (*os.File, error) {
 	return os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
 }
+
+// release closes the lock file.
+func release(f *os.File) { _ = f.Close() }

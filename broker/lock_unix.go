@@ -37,6 +37,13 @@ func acquire(path string) (*os.File, error) {
 	return f, nil
 }
 
+// release gives the lock up. Closing the file alone would not: a process that is
+// being started at this moment holds a copy of it until it begins to run.
+func release(f *os.File) {
+	_ = syscall.Flock(int(f.Fd()), syscall.LOCK_UN) // if it fails, Close does it a little later
+	_ = f.Close()                                   // nothing was written through it that counts
+}
+
 func inUse(f *os.File) error {
 	text, _ := io.ReadAll(io.LimitReader(f, maxLockFile)) // the pid is a help, no more
 	if pid, err := strconv.Atoi(strings.TrimSpace(string(text))); err == nil {

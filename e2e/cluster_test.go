@@ -100,7 +100,7 @@ func (c *cluster) supervised(condition func() error) func() error {
 			if strings.Contains(log, `"msg":"serving"`) || strings.Contains(log, `"msg":"partitions shared out"`) {
 				c.t.Errorf("%s ended by itself while it was at work", member)
 			}
-			c.t.Logf("%s ended by itself: %s", member, tail(log))
+			c.t.Logf("%s ended by itself, %v: %s", member, p.cmd.ProcessState, tail(log))
 			c.start(member)
 		}
 		return condition()

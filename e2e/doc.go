@@ -3,7 +3,8 @@
 //
 //	ingest_test.go      => segue ingest: everything in one process
 //	nats_test.go        => segue up, looked into and spoken to with the nats CLI
-//	processes_test.go   => every program a process of its own, killed in turn
+//	processes_test.go   => every program a process of its own, killed in turn;
+//	                       documents_test.go is its oracle, judge_test.go its judge
 //	greet_test.go       => examples/greet: a participant in shell
 //	stop_test.go        => stops, kills, locks and whatever else is in the way
 //	operations_test.go  => /healthz, /readyz, /metrics

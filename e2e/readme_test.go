@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -141,6 +142,13 @@ func TestReadme(t *testing.T) {
 	if err != nil {
 		t.Fatalf("README.md: %v", err)
 	}
+	// The commands are what people type, so they use the default port. Were it taken,
+	// a block would wait for its broker until its time is up.
+	port, err := net.Listen("tcp", "127.0.0.1:4222")
+	if err != nil {
+		t.Fatalf("the commands of README.md need the port: %v; stop what listens there", err)
+	}
+	port.Close()
 	env := []string{"NO_COLOR=1", "TERM=dumb", "PATH=" + tools(t, blocks)}
 	dir := checkout(t)
 	run := 0
