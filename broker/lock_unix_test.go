@@ -26,7 +26,7 @@ func TestLockIsFreeAtOnce(t *testing.T) {
 		}
 	}()
 	defer func() { close(done); <-stopped }()
-	for i := range 20_000 {
+	for i := range 2_000 {
 		f, err := acquire(path)
 		if err != nil {
 			t.Fatalf("take the lock, time %d: %v", i+1, err)
