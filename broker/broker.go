@@ -36,10 +36,17 @@ type Config struct {
 	// Listen is the TCP address for other processes, "host:port" or ":port".
 	// Without a host it is 127.0.0.1; port 0 takes a free one. Empty means no TCP.
 	Listen string
+	// Wait is how long to wait for another process to let go of the directory.
+	// Defaults to 0: not at all.
+	Wait time.Duration
 	// MaxStore limits the sum of the sizes that streams reserve, in bytes. It is
 	// an account to be kept, not a measurement of the disk: each stream has its own
 	// limit, and their sum should fit the disk. Defaults to 64 GiB.
 	MaxStore int64
+	// MinFree is how much of the disk stays free, in bytes: below it the server
+	// refuses what is new, with error code 10002, until there is space again.
+	// Negative is no such limit. Defaults to 64 MiB.
+	MinFree int64
 	// MaxPayload is the largest message, in bytes. Defaults to 1 MiB.
 	MaxPayload int32
 	// Log takes what the server has to say: its errors and warnings at those
@@ -53,6 +60,9 @@ type Config struct {
 func (c Config) withDefaults() Config {
 	if c.MaxStore == 0 {
 		c.MaxStore = DefaultMaxStore
+	}
+	if c.MinFree == 0 {
+		c.MinFree = DefaultMinFree
 	}
 	if c.MaxPayload == 0 {
 		c.MaxPayload = server.MAX_PAYLOAD_SIZE
@@ -69,6 +79,9 @@ type Server struct {
 	opts *server.Options
 	lock *os.File
 	stop sync.Once
+
+	stopping chan struct{} // closed when the guard is to end
+	guarding sync.WaitGroup
 }
 
 // Start starts a server and returns when it is ready: within 100 ms, and longer
@@ -83,16 +96,34 @@ func Start(cfg Config) (*Server, error) {
 	if err := os.MkdirAll(cfg.Dir, 0o700); err != nil {
 		return nil, fmt.Errorf("make data directory: %w", err)
 	}
-	lock, err := acquire(filepath.Join(cfg.Dir, "lock"))
+	lock, err := await(filepath.Join(cfg.Dir, "lock"), cfg.Wait)
 	if err != nil {
 		return nil, fmt.Errorf("open data directory %s: %w", cfg.Dir, err)
 	}
-	s := &Server{opts: opts, lock: lock}
+	s := &Server{opts: opts, lock: lock, stopping: make(chan struct{})}
 	if err := s.start(cfg.Log); err != nil {
 		s.Shutdown()
 		return nil, err
 	}
+	if cfg.MinFree > 0 {
+		g := &guard{account: s.nats.GlobalAccount(), dir: cfg.Dir, minFree: cfg.MinFree, log: cfg.Log.With("component", "broker")}
+		g.look() // before anybody can publish
+		s.guarding.Go(func() { g.run(s.stopping) })
+	}
 	return s, nil
+}
+
+// lockPause lies between two looks at a lock file that is taken.
+const lockPause = 50 * time.Millisecond
+
+// await takes the lock file, and waits for as long if another process has it.
+func await(path string, wait time.Duration) (*os.File, error) {
+	for end := time.Now().Add(wait); ; time.Sleep(lockPause) {
+		lock, err := acquire(path)
+		if !errors.Is(err, ErrInUse) || !time.Now().Before(end) {
+			return lock, err
+		}
+	}
 }
 
 func (c Config) options() (*server.Options, error) {
@@ -186,6 +217,8 @@ func (s *Server) URL() string {
 // directory is free. It may be called more than once.
 func (s *Server) Shutdown() {
 	s.stop.Do(func() {
+		close(s.stopping)
+		s.guarding.Wait()
 		if s.nats != nil {
 			s.nats.Shutdown()
 			s.nats.WaitForShutdown()

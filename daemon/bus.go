@@ -19,7 +19,7 @@ import (
 
 // Bus is the broker with all that Segue keeps on it.
 type Bus struct {
-	Journal journal.Journal
+	Journal *jetstream.Journal
 	// Data holds event data and definitions, Documents what steps make.
 	Data      document.Store
 	Documents document.Store
@@ -68,9 +68,14 @@ type BusOptions struct {
 	Declare bool
 	// Services are those whose queues are to exist; only with Declare.
 	Services []string
+	// Replicas is how many servers of a cluster keep each stream; only with Declare.
+	// Defaults to 1.
+	Replicas int
 	// Wait is how long to wait at first for the broker and, in a program that does
 	// not declare, for one that does. Defaults to 0: not at all.
 	Wait time.Duration
+	// Lease is that of the queues that are declared. Defaults to [journal.Lease].
+	Lease time.Duration
 	// Fatal is called when the broker has become of no use for good.
 	Fatal func(error)
 }
@@ -84,21 +89,23 @@ func Connect(ctx context.Context, c Connection, log *slog.Logger, o BusOptions) 
 	if err != nil {
 		return nil, fmt.Errorf("%w (--server, NATS_URL)", err)
 	}
+	o.Lease = c.Lease
 	return open(ctx, nc, log, o)
 }
 
-// Embedded opens what Segue keeps on a broker in this process.
-func Embedded(ctx context.Context, server *broker.Server, log *slog.Logger, services []string) (*Bus, error) {
+// Embedded opens what Segue keeps on a broker in this process; lease is that of
+// its queues, 0 the usual one.
+func Embedded(ctx context.Context, server *broker.Server, log *slog.Logger, services []string, lease time.Duration) (*Bus, error) {
 	nc, err := server.Connect()
 	if err != nil {
 		return nil, fmt.Errorf("connect to the broker in this process: %w", err)
 	}
-	return open(ctx, nc, log, BusOptions{Declare: true, Services: services})
+	return open(ctx, nc, log, BusOptions{Declare: true, Services: services, Lease: lease})
 }
 
 // open opens journal and stores; it takes over the connection.
 func open(ctx context.Context, nc *nats.Conn, log *slog.Logger, o BusOptions) (*Bus, error) {
-	options := jetstream.Options{Services: o.Services, Wait: o.Wait, Log: log, Fatal: o.Fatal, Version: Version()}
+	options := jetstream.Options{Services: o.Services, Replicas: o.Replicas, Wait: o.Wait, Lease: o.Lease, Log: log, Fatal: o.Fatal, Version: Version()}
 	how := jetstream.Bind
 	if o.Declare {
 		how = jetstream.Open

@@ -1,9 +1,11 @@
 package daemon
 
 import (
+	"errors"
 	"io"
 	"log/slog"
 	"os"
+	"time"
 
 	"github.com/alecthomas/kong"
 	"github.com/lmittmann/tint"
@@ -18,6 +20,11 @@ type Connection struct {
 	CA     string `name:"tlsca" help:"Certificate authority of the server." env:"NATS_CA" type:"path" placeholder:"FILE"`
 	Cert   string `name:"tlscert" help:"Client certificate." env:"NATS_CERT" type:"path" placeholder:"FILE"`
 	Key    string `name:"tlskey" help:"Key of the client certificate." env:"NATS_KEY" type:"path" placeholder:"FILE"`
+
+	// Lease is how long a command belongs to its worker without a sign of life. Only
+	// tests have a reason to change it, for all programs of a system alike. Defaults
+	// to [journal.Lease].
+	Lease time.Duration `hidden:"" env:"SEGUE_LEASE"`
 }
 
 // Logging says what is logged. Lines go to standard error: for people on a
@@ -45,5 +52,15 @@ func Parser(name, description string) []kong.Option {
 		kong.Description(description),
 		kong.UsageOnError(),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, FlagsLast: true}),
+	}
+}
+
+// Usage writes how a command line that could not be parsed should look. It goes to
+// standard error: standard output is for what was asked for.
+func Usage(w io.Writer, err error) {
+	var wrong *kong.ParseError
+	if errors.As(err, &wrong) {
+		wrong.Context.Stdout = w
+		_ = wrong.Context.PrintUsage(true) // a terminal that is gone reads no usage
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"os/signal"
@@ -51,6 +52,7 @@ type Env struct {
 	Metrics prometheus.Registerer
 
 	concurrency int
+	lease       time.Duration
 
 	mu    sync.Mutex
 	ready []Check
@@ -72,7 +74,7 @@ func (e *Env) Serve(ctx context.Context, services ...participant.Service) error 
 	e.mu.Unlock()
 	return participant.Run(ctx, participant.Config{
 		Journal: e.Journal, Data: e.Data, Log: e.Log,
-		Metrics: participant.NewMetrics(e.Metrics), Concurrency: e.concurrency,
+		Metrics: participant.NewMetrics(e.Metrics), Concurrency: e.concurrency, Lease: e.lease,
 	}, services...)
 }
 
@@ -105,7 +107,9 @@ type Program[C any] struct {
 // them. It does not return.
 func Main[C any](p Program[C]) {
 	var f flags[C]
-	kong.Parse(&f, Parser(p.Name, p.Description)...)
+	if parse(&f, p.Name, p.Description, os.Args[1:], os.Stderr) != nil {
+		os.Exit(2)
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	if f.Healthcheck {
 		if err := probe(ctx, f.HTTP); err != nil {
@@ -121,6 +125,19 @@ func Main[C any](p Program[C]) {
 	}
 	stop()
 	os.Exit(0)
+}
+
+// parse reads a command line into flags. Of a wrong one the usage is written to w.
+func parse(flags any, name, description string, args []string, w io.Writer) error {
+	parser, err := kong.New(flags, Parser(name, description)...)
+	if err != nil {
+		panic(err) // unreachable: the grammar is fixed
+	}
+	if _, err = parser.Parse(args); err != nil {
+		Usage(w, err)
+		fmt.Fprintf(w, "\n%s: %v\n", name, err)
+	}
+	return err
 }
 
 func (p Program[C]) run(ctx context.Context, f flags[C], log *slog.Logger) error {
@@ -156,7 +173,7 @@ func (p Program[C]) run(ctx context.Context, f flags[C], log *slog.Logger) error
 func (p Program[C]) work(ctx context.Context, f flags[C], bus *Bus, log *slog.Logger) error {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	env := &Env{Bus: bus, Log: log, Metrics: registry, concurrency: f.Concurrency, ready: []Check{bus.Ready}}
+	env := &Env{Bus: bus, Log: log, Metrics: registry, concurrency: f.Concurrency, lease: f.Lease, ready: []Check{bus.Ready}}
 	group, ctx := errgroup.WithContext(ctx)
 	if f.HTTP != "" {
 		group.Go(func() error { return ServeHTTP(ctx, f.HTTP, log, registry, env.check) })

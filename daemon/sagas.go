@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 
 	"segue/saga"
+	"segue/saga/check"
 )
 
 // LoadSagas loads definition files. A $ref in one is read from its own folder.
@@ -20,6 +21,22 @@ func LoadSagas(files []string) ([]*saga.Definition, error) {
 			continue
 		}
 		definitions = append(definitions, d)
+	}
+	return definitions, errors.Join(problems...)
+}
+
+// GoodSagas loads definition files and refuses those that are not safe to run, see
+// package check: the error names file, step, reason and way out.
+func GoodSagas(files []string) ([]*saga.Definition, error) {
+	definitions, err := LoadSagas(files)
+	if err != nil {
+		return definitions, err
+	}
+	var problems []error
+	for i, d := range definitions {
+		if err := check.Definition(d).Err(); err != nil {
+			problems = append(problems, fmt.Errorf("%s: %w (segue check %[1]s tells how it comes to that)", files[i], err))
+		}
 	}
 	return definitions, errors.Join(problems...)
 }

@@ -13,9 +13,13 @@
 //	saga.run.<pp>.<run>.signal.<name>                    => TypeCancel, TypeRetry, TypeDeadline
 //	saga.run.<pp>.<run>.ended                            => TypeRunCompleted, TypeRunCompensated
 //	saga.rejected.<definition>.<id>                      => TypeStartRejected
+//	saga.history.<definition>.<status>.<bucket>          => TypeRunArchived
+//	saga.definition.<definition>                         => TypeDefinitionApplied
 //
 // Every subject below saga.run and saga.rejected is written at most once; the
-// broker refuses the second message.
+// broker refuses the second message. A bucket of the history holds what is kept
+// of some runs that have ended, see [HistoryBucket]; of the definitions applied
+// under one name the last one counts.
 //
 // # Events
 //

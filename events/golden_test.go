@@ -92,6 +92,19 @@ func samples() []sample {
 			Reason: events.Reason{Kind: events.ReasonFailed, Step: "save", Message: "disk is full", Code: "no_space"},
 			Undone: []string{"parse", "fetch"},
 		}))
+	add(events.HistorySubject("ingest", "compensated", run), events.Orchestrator, events.TypeRunArchived,
+		events.MarshalData(events.RunArchived{
+			Run: run, Saga: "ingest", Digest: strings.Repeat("0123456789abcdef", 4), Correlation: start.CorrelationID, Status: "compensated",
+			Started: at, Deadline: at.Add(time.Hour), Ended: at.Add(time.Minute),
+			Reason: &events.Reason{Kind: events.ReasonFailed, Step: "save", Message: "disk is full", Code: "no_space"},
+			Undone: []string{"parse", "fetch"}, Input: start.Data, Output: []byte(`null`),
+			Steps: []events.ArchivedStep{{
+				Step: "save", Service: "saver", State: "failed", Attempts: 3, Undos: 1,
+				Started: at, Settled: at.Add(time.Minute), Failure: "disk is full", Code: "no_space",
+			}},
+		}))
+	add(events.DefinitionSubject("ingest"), events.Client, events.TypeDefinitionApplied,
+		events.MarshalData(events.DefinitionApplied{Digest: strings.Repeat("0123456789abcdef", 4), Text: []byte(`{"saga":"ingest"}`)}))
 	add(step(events.KindCommand, 2, false), events.Orchestrator, events.TypeStepRequested,
 		[]byte(`{"url":"https://example.com/a.json"}`), command(step(events.KindOutcome, 2, false)))
 	add(step(events.KindCommand, 3, false), events.Orchestrator, events.TypeStepWithheld, nil)

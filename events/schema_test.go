@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
@@ -30,6 +31,10 @@ func newData(eventType string) any {
 		return new(events.RunCompleted)
 	case events.TypeRunCompensated:
 		return new(events.RunCompensated)
+	case events.TypeRunArchived:
+		return new(events.RunArchived)
+	case events.TypeDefinitionApplied:
+		return new(events.DefinitionApplied)
 	case events.TypeStepFailed, events.TypeUndoFailed:
 		return new(events.Failed)
 	case events.TypeStepTimedOut, events.TypeUndoTimedOut:
@@ -129,7 +134,7 @@ func sameFields(t *testing.T, path string, goType reflect.Type, schema map[strin
 		field := goType.Field(i)
 		name, options, _ := strings.Cut(field.Tag.Get("json"), ",")
 		names = append(names, name)
-		if options != "omitempty" {
+		if options == "" {
 			required = append(required, name)
 		}
 		property, found := properties[name].(map[string]any)
@@ -143,7 +148,7 @@ func sameFields(t *testing.T, path string, goType reflect.Type, schema map[strin
 		if got, want := property["type"], jsonType(field.Type); got != want {
 			t.Errorf("%s: property %s has type %v, the field's is %v", path, name, got, want)
 		}
-		if field.Type.Kind() == reflect.Struct {
+		if field.Type.Kind() == reflect.Struct && field.Type != reflect.TypeFor[time.Time]() {
 			sameFields(t, path+"."+name, field.Type, property)
 		}
 	}
@@ -164,7 +169,12 @@ func sameFields(t *testing.T, path string, goType reflect.Type, schema map[strin
 
 // jsonType returns the JSON type of a field, or nil for any.
 func jsonType(t reflect.Type) any {
+	if t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
 	switch {
+	case t == reflect.TypeFor[time.Time]():
+		return "string"
 	case t == reflect.TypeFor[json.RawMessage]():
 		return nil
 	case t == reflect.TypeFor[[]byte](), t.Kind() == reflect.String:

@@ -13,13 +13,15 @@ type Kind string
 
 // The kinds of subjects.
 const (
-	KindStart    Kind = "start"
-	KindStarted  Kind = "started"
-	KindCommand  Kind = "command"
-	KindOutcome  Kind = "outcome"
-	KindSignal   Kind = "signal"
-	KindEnded    Kind = "ended"
-	KindRejected Kind = "rejected"
+	KindStart      Kind = "start"
+	KindStarted    Kind = "started"
+	KindCommand    Kind = "command"
+	KindOutcome    Kind = "outcome"
+	KindSignal     Kind = "signal"
+	KindEnded      Kind = "ended"
+	KindRejected   Kind = "rejected"
+	KindHistory    Kind = "history"
+	KindDefinition Kind = "definition"
 )
 
 // Limits of the subject table.
@@ -32,6 +34,10 @@ const (
 	MaxAttempt = 1_000_000
 	// MaxSubject is more than the longest subject of the table has, in bytes.
 	MaxSubject = 256
+	// HistoryBuckets is into how many subjects the history of a definition and a
+	// status is parted. Their number is what a broker's index of it grows to, and
+	// what is kept divided by it is what reading one run costs.
+	HistoryBuckets = 1 << 16
 )
 
 // ErrSubject is returned by [ParseSubject] and [Subject.Validate] for a subject
@@ -40,13 +46,15 @@ var ErrSubject = errors.New("not a saga subject")
 
 // Subject is a parsed subject. Which fields are set depends on Kind:
 //
-//	start     Definition
-//	started   Partition, Run
-//	command   Partition, Run, Service, Step, Attempt
-//	outcome   Partition, Run, Service, Step, Attempt
-//	signal    Partition, Run, Signal
-//	ended     Partition, Run
-//	rejected  Definition, Start
+//	start       Definition
+//	started     Partition, Run
+//	command     Partition, Run, Service, Step, Attempt
+//	outcome     Partition, Run, Service, Step, Attempt
+//	signal      Partition, Run, Signal
+//	ended       Partition, Run
+//	rejected    Definition, Start
+//	history     Definition, Status, Bucket
+//	definition  Definition
 //
 // Subjects are comparable and usable as map keys.
 type Subject struct {
@@ -59,6 +67,8 @@ type Subject struct {
 	Step       string
 	Attempt    Attempt
 	Signal     string
+	Status     string // completed or compensated
+	Bucket     int    // see [HistoryBucket]
 }
 
 // Attempt numbers one try at a step, or at undoing it. Counting starts at 1.
@@ -102,6 +112,20 @@ func PartitionOf(run string, partitions int) int {
 	return int(h.Sum32() % uint32(partitions))
 }
 
+// HistoryBucket returns the bucket of a run in the history: the 32-bit FNV-1a
+// hash of the run id's bytes modulo [HistoryBuckets].
+func HistoryBucket(run string) int { return PartitionOf(run, HistoryBuckets) }
+
+// HistorySubject returns the subject of what is kept of a run that has ended.
+func HistorySubject(definition, status, run string) Subject {
+	return Subject{Kind: KindHistory, Definition: definition, Status: status, Bucket: HistoryBucket(run)}
+}
+
+// DefinitionSubject returns the subject on which definitions of a name are applied.
+func DefinitionSubject(definition string) Subject {
+	return Subject{Kind: KindDefinition, Definition: definition}
+}
+
 // StartSubject returns the subject on which starts of a definition are published.
 func StartSubject(definition string) Subject {
 	return Subject{Kind: KindStart, Definition: definition}
@@ -135,6 +159,10 @@ const (
 	AllStarts = "saga.start.*"
 	// AllRejected matches every start that could not become a run.
 	AllRejected = "saga.rejected.>"
+	// AllHistory matches all that is kept of runs that have ended.
+	AllHistory = "saga.history.>"
+	// AllDefinitions matches every definition that was applied.
+	AllDefinitions = "saga.definition.*"
 )
 
 // PartitionFilter matches every message of the runs in a partition.
@@ -144,6 +172,11 @@ func PartitionFilter(partition int) string {
 
 // RunFilter matches every message of one run, whatever its partition.
 func RunFilter(run string) string { return "saga.run.*." + run + ".>" }
+
+// HistoryFilter matches what is kept of a run that has ended, and of few others.
+func HistoryFilter(run string) string {
+	return "saga.history.*.*." + bucketToken(HistoryBucket(run))
+}
 
 // CommandFilter matches every command for a service.
 func CommandFilter(service string) string {
@@ -157,6 +190,10 @@ func (s Subject) String() string {
 		return "saga.start." + s.Definition
 	case KindRejected:
 		return "saga.rejected." + s.Definition + "." + s.Start
+	case KindHistory:
+		return "saga.history." + s.Definition + "." + s.Status + "." + bucketToken(s.Bucket)
+	case KindDefinition:
+		return "saga.definition." + s.Definition
 	case KindStarted, KindEnded:
 		return s.run() + string(s.Kind)
 	case KindSignal:
@@ -179,6 +216,9 @@ func partitionToken(n int) string {
 	}
 	return strconv.Itoa(n)
 }
+
+// bucketToken returns a bucket as a token of a subject, four hex digits.
+func bucketToken(n int) string { return fmt.Sprintf("%04x", n) }
 
 // Validate returns an error that wraps [ErrSubject] unless every token the kind
 // needs is a legal name (see [ValidName]).
@@ -210,6 +250,10 @@ func ParseSubject(subject string) (Subject, error) {
 		s, err = parseStart(t[2:])
 	case "rejected":
 		s, err = parseRejected(t[2:])
+	case "history":
+		s, err = parseHistory(t[2:])
+	case "definition":
+		s, err = parseDefinition(t[2:])
 	case "run":
 		s, err = parseRun(t[2:])
 	default:
@@ -226,6 +270,24 @@ func parseStart(t []string) (Subject, error) {
 		return Subject{}, ErrSubject
 	}
 	return Subject{Kind: KindStart, Definition: t[0]}, validNames(t...)
+}
+
+func parseDefinition(t []string) (Subject, error) {
+	if len(t) != 1 {
+		return Subject{}, ErrSubject
+	}
+	return Subject{Kind: KindDefinition, Definition: t[0]}, validNames(t...)
+}
+
+func parseHistory(t []string) (Subject, error) {
+	if len(t) != 3 {
+		return Subject{}, ErrSubject
+	}
+	bucket, err := strconv.ParseUint(t[2], 16, 32)
+	if err != nil || bucket >= HistoryBuckets || bucketToken(int(bucket)) != t[2] {
+		return Subject{}, fmt.Errorf("%w: bucket %q", ErrSubject, t[2])
+	}
+	return Subject{Kind: KindHistory, Definition: t[0], Status: t[1], Bucket: int(bucket)}, validNames(t[:2]...)
 }
 
 func parseRejected(t []string) (Subject, error) {

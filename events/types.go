@@ -3,6 +3,7 @@ package events
 import (
 	"encoding/json"
 	"fmt"
+	"time"
 )
 
 // The event types. See the package documentation for their subjects.
@@ -13,6 +14,7 @@ const (
 	TypeRunStarted     = "segue.run.started.v1"
 	TypeRunCompleted   = "segue.run.completed.v1"
 	TypeRunCompensated = "segue.run.compensated.v1"
+	TypeRunArchived    = "segue.run.archived.v1"
 
 	TypeStepRequested = "segue.step.requested.v1"
 	TypeStepWithheld  = "segue.step.withheld.v1"
@@ -24,6 +26,8 @@ const (
 	TypeUndoCompleted = "segue.undo.completed.v1"
 	TypeUndoFailed    = "segue.undo.failed.v1"
 	TypeUndoTimedOut  = "segue.undo.timedout.v1"
+
+	TypeDefinitionApplied = "segue.definition.applied.v1"
 
 	TypeCancel   = "segue.signal.cancel.v1"
 	TypeRetry    = "segue.signal.retry.v1"
@@ -81,6 +85,53 @@ func (r RunCompensated) MarshalJSON() ([]byte, error) {
 		r.Undone = []string{}
 	}
 	return marshal(plain(r))
+}
+
+// RunArchived is the data of [TypeRunArchived]: what is kept of a run that has
+// ended when its messages leave the journal. A reader that finds a run twice
+// takes either: they say the same.
+type RunArchived struct {
+	Run         string    `json:"run"`
+	Saga        string    `json:"saga"`
+	Digest      string    `json:"digest"`
+	Correlation string    `json:"correlation"`
+	Status      string    `json:"status"` // completed or compensated
+	Started     time.Time `json:"started"`
+	Deadline    time.Time `json:"deadline"`
+	Ended       time.Time `json:"ended"`
+	// Reason says why a compensated run turned back, Undone what was undone, in
+	// the order it was.
+	Reason *Reason  `json:"reason,omitempty"`
+	Undone []string `json:"undone,omitempty"`
+	// Input and Output are left out if they have more than [MaxArchivedValue] bytes.
+	Input  json.RawMessage `json:"input,omitempty"`
+	Output json.RawMessage `json:"output,omitempty"`
+	Steps  []ArchivedStep  `json:"steps"` // in the order of the definition
+}
+
+// MaxArchivedValue is the size of the largest input or output, in bytes, that is
+// kept of a run that has ended.
+const MaxArchivedValue = 1 << 10
+
+// ArchivedStep is one step of a [RunArchived].
+type ArchivedStep struct {
+	Step     string    `json:"step"`
+	Service  string    `json:"service"`
+	State    string    `json:"state"`             // as segue show names it
+	Attempts int       `json:"attempts"`          // at doing it
+	Undos    int       `json:"undos,omitempty"`   // attempts at undoing it
+	Started  time.Time `json:"started,omitzero"`  // first command stored
+	Settled  time.Time `json:"settled,omitzero"`  // last outcome stored
+	Failure  string    `json:"failure,omitempty"` // message of the last attempt that failed
+	Code     string    `json:"code,omitempty"`    // and its code
+}
+
+// DefinitionApplied is the data of [TypeDefinitionApplied].
+type DefinitionApplied struct {
+	// Digest is the sha256 in hex of Text, the canonical text of the definition.
+	// Its name is the last token of the subject.
+	Digest string          `json:"digest"`
+	Text   json.RawMessage `json:"text"`
 }
 
 // Reason says why a run turned back.

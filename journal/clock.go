@@ -15,6 +15,8 @@ type Clock struct {
 	mu    sync.Mutex
 	base  time.Time // journal's time
 	local time.Time // local instant at which base was known, with monotonic reading
+	heard time.Time // latest time that the journal told
+	epoch int       // silences that are over
 }
 
 // NewClock asks a journal for its time.
@@ -33,8 +35,13 @@ func (c *Clock) Sync(ctx context.Context, j Journal) error {
 	return nil
 }
 
-// ClockInterval is how often [Clock.Keep] asks for the journal's time.
-const ClockInterval = time.Minute
+const (
+	// ClockInterval is how often [Clock.Keep] asks for the journal's time.
+	ClockInterval = 10 * time.Second
+	// LongSilence is how long nothing may be heard of the journal before whoever
+	// decides by what it has read has to read again; see [Clock.Epoch].
+	LongSilence = 30 * time.Second
+)
 
 // Keep calls Sync again and again until ctx is done. A call that gets no answer
 // leaves the clock as it is.
@@ -60,6 +67,26 @@ func (c *Clock) Saw(t time.Time) {
 	if c.base.IsZero() || t.After(c.base.Add(local.Sub(c.local))) {
 		c.base, c.local = t, local
 	}
+	if !t.After(c.heard) {
+		return
+	}
+	if !c.heard.IsZero() && t.Sub(c.heard) > LongSilence {
+		c.epoch++
+	}
+	c.heard = t
+}
+
+// Epoch grows when nothing has been heard of the journal for [LongSilence]: the
+// broker was away, or this process stood still. What was read before may by then
+// have left the journal.
+func (c *Clock) Epoch() int {
+	now := c.Now()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if now.Sub(c.heard) > LongSilence {
+		return c.epoch + 1
+	}
+	return c.epoch
 }
 
 // Now returns the journal's time.

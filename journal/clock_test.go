@@ -100,3 +100,32 @@ func TestClockErrors(t *testing.T) {
 		t.Errorf("a failed sync moved the clock from %v to %v", before, after)
 	}
 }
+
+func TestClockEpoch(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		clock, err := journal.NewClock(t.Context(), &elsewhere{ahead: time.Hour})
+		if err != nil {
+			t.Fatal(err)
+		}
+		first := clock.Epoch()
+		<-time.After(journal.LongSilence)
+		if got := clock.Epoch(); got != first {
+			t.Errorf("epoch %d after a silence that is not long, want %d", got, first)
+		}
+		heard := clock.Now()
+		<-time.After(time.Second)
+		if got := clock.Epoch(); got != first+1 {
+			t.Errorf("epoch %d in a long silence, want %d", got, first+1)
+		}
+		clock.Saw(heard.Add(-time.Second)) // read late
+		if got := clock.Epoch(); got != first {
+			t.Errorf("epoch %d when something was heard of just now, want %d", got, first)
+		}
+		<-time.After(2 * journal.LongSilence)
+		clock.Saw(clock.Now())
+		if got := clock.Epoch(); got != first+1 {
+			t.Errorf("epoch %d when a long silence is over, want %d", got, first+1)
+		}
+	})
+}

@@ -2,9 +2,11 @@
 //
 // A journal keeps messages by subject (package events has the table):
 //
-//	saga.run.>       => written once: a second message on a subject is dropped
-//	saga.rejected.>  => written once
-//	saga.start.*     => a work queue: a message stays until a consumer acks it
+//	saga.run.>        => written once: a second message on a subject is dropped
+//	saga.rejected.>   => written once
+//	saga.history.>    => many to a subject; the oldest leave when there is no room
+//	saga.definition.* => the newest few of each subject
+//	saga.start.*      => a work queue: a message stays until a consumer acks it
 //
 // Messages are kept in one total order per subject root, across restarts, and
 // "stored" means on disk. There are two implementations, journal/jetstream and
@@ -41,17 +43,21 @@ type Journal interface {
 	// Append stores messages. When it returns nil, each subject below saga.run and
 	// saga.rejected holds a message: this one or, if the subject was taken, the
 	// earlier one, which stays as it is. Who needs to know whose message won reads
-	// the subject. A start is stored unless one with the same Nats-Msg-Id was
-	// stored recently (2 minutes).
+	// the subject. Anything else is stored unless a message with the same
+	// Nats-Msg-Id was stored below the same root recently (2 minutes).
 	//
 	// Append is not atomic: after an error any subset may have been stored.
 	// Repeating the whole call is always safe. The journal orders the messages of
 	// one call by their position in it, as far as they are stored at the first try.
 	Append(ctx context.Context, messages ...events.Message) error
 
-	// Follow delivers what is stored on the subjects that match a filter (NATS
-	// wildcards, below saga.run or saga.rejected), in order, without gap and each message once:
-	// first everything behind sequence after (0 for all there is), then a
+	// Load returns what is stored on the subjects that match a filter (NATS
+	// wildcards, below any root but saga.start) at the time of the call, in order.
+	// All of it is held in memory: it is for one run, or one bucket of the history.
+	Load(ctx context.Context, filter string) ([]Record, error)
+
+	// Follow delivers what is stored on the subjects that match a filter, as for
+	// Load, in order, without gap and each message once: first everything behind sequence after (0 for all there is), then a
 	// Record with Live set, once, then each message as it is stored. It goes on
 	// through a broker's restart until ctx is done or Close is called.
 	Follow(ctx context.Context, filter string, after uint64) (Feed, error)
@@ -67,19 +73,32 @@ type Journal interface {
 	// closed when ctx is done, and the member then leaves at once.
 	Members(ctx context.Context, id string) (<-chan []string, error)
 
+	// Prune takes every message of a partition below a sequence out of the journal,
+	// whatever it is. Its subjects can be written again from then on, so it is only
+	// for what has ended and is kept elsewhere. Followers see nothing of it. It costs
+	// about the same for one message and for a hundred thousand.
+	Prune(ctx context.Context, partition int, before uint64) error
+
+	// Purge does the same with the messages of one run that are stored when it is
+	// called; a run that is not there is no error. It costs as much as storing them.
+	Purge(ctx context.Context, run string) error
+
 	// Info describes the journal and tells its time, the one by which Record.Stored
 	// is stamped. The time returned lies between the call and the return.
 	Info(ctx context.Context) (Info, error)
 }
 
-// MemberTTL is how long a member counts as alive without a sign of life.
-const MemberTTL = 5 * time.Second
+// MemberTTL is how long a member counts as alive without a sign of life. With
+// the time to notice and to read a partition, its work is taken over within 5 s.
+const MemberTTL = 3 * time.Second
 
 // DefaultPartitions is the partition count of a new journal.
 const DefaultPartitions = 16
 
 // Info describes a journal.
 type Info struct {
+	// ID tells this journal from one that was there before it under the same name.
+	ID string
 	// Partitions is fixed when the journal is created, see [events.PartitionOf].
 	Partitions int
 	// Now is the journal's time.

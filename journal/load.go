@@ -7,8 +7,8 @@ import (
 	"segue/events"
 )
 
-// Load returns what is stored on the subjects that match a filter at the time
-// of the call, in order. To load one run, pass [events.RunFilter].
+// Load returns what [Journal.Load] does, by following. It takes longer, but no
+// answer can get lost on the way.
 func Load(ctx context.Context, j Journal, filter string) ([]Record, error) {
 	feed, err := j.Follow(ctx, filter, 0)
 	if err != nil {

@@ -19,16 +19,16 @@ type lease struct {
 // renewals is how often a lease is renewed within its length.
 const renewals = 3
 
-func holdLease(ctx context.Context, d journal.Delivery) *lease {
+func holdLease(ctx context.Context, d journal.Delivery, length time.Duration) *lease {
 	l := &lease{done: make(chan struct{})}
 	l.ctx, l.cancel = context.WithCancelCause(ctx)
-	go l.renew(d)
+	go l.renew(d, length)
 	return l
 }
 
-func (l *lease) renew(d journal.Delivery) {
+func (l *lease) renew(d journal.Delivery, length time.Duration) {
 	defer close(l.done)
-	tick := time.NewTicker(journal.Lease / renewals)
+	tick := time.NewTicker(length / renewals)
 	defer tick.Stop()
 	held := time.Now()
 	for {
@@ -40,7 +40,7 @@ func (l *lease) renew(d journal.Delivery) {
 		switch err := d.Extend(); {
 		case err == nil:
 			held = time.Now()
-		case errors.Is(err, journal.ErrLost), time.Since(held) >= journal.Lease:
+		case errors.Is(err, journal.ErrLost), time.Since(held) >= length:
 			l.cancel(journal.ErrLost)
 			return
 		}

@@ -62,7 +62,7 @@ const (
 // It tries once even if the service is being stopped: the work is done.
 func (r *runner) publish(ctx context.Context, outcome events.Entry) error {
 	for backoff := publishBackoff; ; backoff = min(2*backoff, publishMaxBackoff) {
-		err := r.tryPublish(ctx, outcome)
+		err := r.tryPublish(ctx, outcome, publishTimeout)
 		if err == nil || errors.Is(err, journal.ErrTooLarge) || errors.Is(err, journal.ErrClosed) {
 			return err
 		}
@@ -74,8 +74,8 @@ func (r *runner) publish(ctx context.Context, outcome events.Entry) error {
 	}
 }
 
-func (r *runner) tryPublish(ctx context.Context, outcome events.Entry) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), publishTimeout)
+func (r *runner) tryPublish(ctx context.Context, outcome events.Entry, within time.Duration) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), within)
 	defer cancel()
 	var err error
 	if outcome.Event, err = document.CheckIn(ctx, r.Data, outcome.Event); err != nil {
@@ -102,16 +102,32 @@ func (r *runner) promise(ctx context.Context, d journal.Delivery, outcome events
 	if r.ack(ctx, d, log) {
 		return outcome, true
 	}
-	f.Unknown = true
-	outcome.Event.Data = events.MarshalData(f)
-	return outcome, false
+	return broken(outcome), false
 }
 
-// publishAcked stores the outcome of a command that is out of its queue already.
+// promiseLasts is how long after the ack a failure can say that nothing was done.
+// What keeps it from being stored may be a broker that was killed, and that has
+// forgotten the ack by the time it is back: then another worker has the command.
+const promiseLasts = time.Second
+
+// publishAcked stores the failure of a command that is out of its queue already.
 func (r *runner) publishAcked(ctx context.Context, outcome events.Entry) error {
-	ctx, cancel := context.WithTimeout(ctx, journal.Lease)
+	ctx, cancel := context.WithTimeout(ctx, r.Lease)
 	defer cancel()
-	return r.publish(ctx, outcome)
+	err := r.tryPublish(ctx, outcome, promiseLasts)
+	if err == nil || errors.Is(err, journal.ErrTooLarge) || errors.Is(err, journal.ErrClosed) {
+		return err
+	}
+	return r.publish(ctx, broken(outcome))
+}
+
+// broken returns the outcome of a failure without its promise.
+func broken(outcome events.Entry) events.Entry {
+	var f events.Failed
+	_ = events.ReadData(outcome.Event, &f) // our own data
+	f.Unknown = true
+	outcome.Event.Data = events.MarshalData(f)
+	return outcome
 }
 
 // settled reports an attempt that has its outcome.

@@ -41,6 +41,9 @@ type Config struct {
 	// MaxDeliveries is how often a command is taken up without ever being
 	// answered, because its worker died, before it is failed. Defaults to 5.
 	MaxDeliveries int
+	// Lease is how long the journal leaves a command with its worker without a sign
+	// of life; it is renewed three times as often. Defaults to [journal.Lease].
+	Lease time.Duration
 }
 
 func (c Config) withDefaults() Config {
@@ -53,6 +56,9 @@ func (c Config) withDefaults() Config {
 	if c.MaxDeliveries == 0 {
 		c.MaxDeliveries = DefaultMaxDeliveries
 	}
+	if c.Lease == 0 {
+		c.Lease = journal.Lease
+	}
 	return c
 }
 
@@ -60,8 +66,8 @@ func (c Config) validate() error {
 	switch {
 	case c.Journal == nil || c.Data == nil || c.Log == nil:
 		return errors.New("participant: Journal, Data and Log are required")
-	case c.Concurrency < 0 || c.Drain < 0 || c.MaxDeliveries < 0:
-		return errors.New("participant: Concurrency, Drain and MaxDeliveries must not be negative")
+	case c.Concurrency < 0 || c.Drain < 0 || c.MaxDeliveries < 0 || c.Lease < 0:
+		return errors.New("participant: Concurrency, Drain, MaxDeliveries and Lease must not be negative")
 	}
 	return nil
 }
@@ -155,11 +161,11 @@ func (r *runner) take(ctx context.Context, d journal.Delivery) {
 	}
 	log := r.log.With("run", entry.Subject.Run, "step", entry.Subject.Step, "attempt", entry.Subject.Attempt.String(),
 		"correlation_id", entry.Event.CorrelationID)
-	if err == nil && r.idle(entry, log) {
+	if err == nil && r.idle(entry, log) || r.answered(ctx, entry.Subject, d, log) {
 		r.ack(ctx, d, log)
 		return
 	}
-	lease := holdLease(ctx, d)
+	lease := holdLease(ctx, d, r.Lease)
 	defer lease.release()
 	begin := time.Now()
 	var outcome events.Entry

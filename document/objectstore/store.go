@@ -71,9 +71,7 @@ func Open(ctx context.Context, nc *nats.Conn, bucket string) (*Store, error) {
 		return nil, fmt.Errorf("open document store %s: %w", bucket, err)
 	}
 	s := &Store{nc: nc, js: js, bucket: bucket, chunk: ChunkSize}
-	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
-	defer cancel()
-	switch _, err = js.Stream(ctx, s.stream()); {
+	switch err = s.find(ctx); {
 	case errors.Is(err, jetstream.ErrStreamNotFound):
 		return nil, fmt.Errorf("document store %s does not exist: start an orchestrator or `segue up` first", bucket)
 	case err != nil:
@@ -83,6 +81,39 @@ func Open(ctx context.Context, nc *nats.Conn, bucket string) (*Store, error) {
 		s.chunk = min(s.chunk, limit)
 	}
 	return s, nil
+}
+
+// findTries is how often a bucket is asked for of a broker that does not answer.
+// It may be choosing a leader.
+const findTries = 3
+
+// find asks whether the bucket exists. A broker that goes away meanwhile is waited
+// for until ctx is done.
+func (s *Store) find(ctx context.Context) error {
+	for try := 1; ; try++ {
+		before := s.nc.Stats().Reconnects
+		err := s.ask(ctx)
+		switch {
+		case err == nil, ctx.Err() != nil, s.nc.IsClosed(), errors.Is(err, jetstream.ErrStreamNotFound):
+			return err
+		case !s.nc.IsConnected() || s.nc.Stats().Reconnects != before:
+			try = 0
+		case try == findTries:
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(lastPause):
+		}
+	}
+}
+
+func (s *Store) ask(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
+	defer cancel()
+	_, err := s.js.Stream(ctx, s.stream())
+	return err
 }
 
 func (s *Store) stream() string { return "OBJ_" + s.bucket }

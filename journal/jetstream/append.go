@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -42,7 +41,7 @@ func (j *Journal) Append(ctx context.Context, messages ...events.Message) error 
 		if err != nil {
 			return fmt.Errorf("append %s: %w", m.Subject, err)
 		}
-		if strings.HasPrefix(m.Subject, runsPrefix) {
+		if r, _ := rootOf(m.Subject); r.stream == RunsStream {
 			runs = append(runs, msg)
 		} else {
 			others = append(others, msg)
@@ -58,19 +57,11 @@ func (j *Journal) Append(ctx context.Context, messages ...events.Message) error 
 	})
 }
 
-var (
-	runsPrefix     = strings.TrimSuffix(events.AllRuns, ">")
-	startsPrefix   = strings.TrimSuffix(events.AllStarts, "*")
-	rejectedPrefix = strings.TrimSuffix(events.AllRejected, ">")
-)
-
 // prepare makes a message for the client. It is a copy: the client puts headers
 // of its own into it, and the committer may still hold it when Append returns
 // because ctx is done and the caller uses its memory for something else.
 func (j *Journal) prepare(m events.Message) (*nats.Msg, error) {
-	switch {
-	case strings.HasPrefix(m.Subject, runsPrefix), strings.HasPrefix(m.Subject, startsPrefix), strings.HasPrefix(m.Subject, rejectedPrefix):
-	default:
+	if _, known := rootOf(m.Subject); !known {
 		return nil, fmt.Errorf("no stream keeps subject %q: %w", m.Subject, events.ErrSubject)
 	}
 	msg := &nats.Msg{Subject: m.Subject, Header: make(nats.Header, len(m.Header)+len(batchHeaderNames)), Data: bytes.Clone(m.Data)}

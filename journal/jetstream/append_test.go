@@ -116,7 +116,7 @@ func TestLostAck(t *testing.T) {
 		p.swallow(false)
 		p.cut()
 		if err := <-done; err != nil {
-			t.Errorf("append of %d: %v", count, err)
+			t.Fatalf("append of %d: %v", count, err)
 		}
 	}
 	if n := len(load(t, witness, events.AllRuns)); n != 106 {

@@ -47,7 +47,7 @@ func (j *Journal) Consume(ctx context.Context, queue journal.Queue) (journal.Wor
 	for range queue.Limit {
 		w.slots <- struct{}{}
 	}
-	if err := j.during(ctx, w.bind); err != nil {
+	if err := j.patiently(ctx, "consume", w.bind); err != nil {
 		return nil, err
 	}
 	ctx, cancel := j.join(ctx)
@@ -63,7 +63,8 @@ func (j *Journal) Consume(ctx context.Context, queue journal.Queue) (journal.Wor
 type work struct {
 	j        *Journal
 	queue    journal.Queue
-	consumer jetstream.Consumer
+	stream   string
+	consumer string
 	lease    time.Duration // of the consumer, which may be another's
 
 	slots  chan struct{} // one token for each free place
@@ -90,7 +91,7 @@ func (w *work) bind(ctx context.Context) error {
 	case err != nil:
 		return fmt.Errorf("bind consumer %s of %s: %w", cfg.Durable, stream, err)
 	}
-	w.consumer, w.lease = c, c.CachedInfo().Config.AckWait
+	w.stream, w.consumer, w.lease = stream, cfg.Durable, c.CachedInfo().Config.AckWait
 	return nil
 }
 
@@ -154,11 +155,11 @@ func (w *work) pump(ctx context.Context) error {
 		case w.j.nc.IsClosed():
 			return fmt.Errorf("%w: %w", journal.ErrClosed, nats.ErrConnectionClosed)
 		}
-		w.j.opts.Log.Debug("pull is tried again", "queue", w.consumer.CachedInfo().Name, "error", err)
+		w.j.opts.Log.Debug("pull is tried again", "queue", w.consumer, "error", err)
 		_ = pause.sleep(ctx) // the end of ctx is found at the top
 		if gone(err) {
 			if err := w.bind(ctx); err != nil && ctx.Err() == nil {
-				w.j.opts.Log.Warn("queue is out of reach", "queue", w.consumer.CachedInfo().Name, "error", err)
+				w.j.opts.Log.Warn("queue is out of reach", "queue", w.consumer, "error", err)
 			}
 		}
 	}
@@ -166,8 +167,7 @@ func (w *work) pump(ctx context.Context) error {
 
 // gone says that the consumer may have been deleted behind our back.
 func gone(err error) bool {
-	return errors.Is(err, jetstream.ErrConsumerDeleted) || errors.Is(err, jetstream.ErrConsumerNotFound) ||
-		errors.Is(err, nats.ErrNoResponders) || errors.Is(err, jetstream.ErrNoHeartbeat)
+	return errors.Is(err, errEnded) || errors.Is(err, jetstream.ErrNoHeartbeat)
 }
 
 // claim waits for a free place and takes all there are.
@@ -189,28 +189,74 @@ func (w *work) claim(ctx context.Context) (free int) {
 
 // pull asks for messages and waits until they have all come, the request ends
 // at the broker, the connection breaks or ctx is done. It returns how many came.
+//
+// The client library's Fetch would take a message that says "Status" in its header,
+// and has no data, for a word of the broker, see reader.
 func (w *work) pull(ctx context.Context, count int) (got int, err error) {
 	session, cancel, err := w.j.link.within(ctx)
 	if err != nil {
 		return 0, err
 	}
 	defer cancel()
-	batch, err := w.consumer.Fetch(count, jetstream.FetchContext(session), jetstream.FetchHeartbeat(pullHeartbeat))
+	arrived := make(chan *nats.Msg, count+wordsRoom)
+	inbox, err := w.j.nc.ChanSubscribe(w.j.nc.NewInbox(), arrived)
 	if err != nil {
 		return 0, err
 	}
-	for m := range batch.Messages() {
-		got++
-		d, err := newDelivery(w, m)
-		if err != nil {
-			w.j.opts.Log.Error("message without metadata is left alone", "subject", m.Subject(), "error", err)
-			w.slots <- struct{}{}
-			continue
-		}
-		w.ready <- d // has room: there are no more deliveries than places
+	err = w.j.requestMessages(w.stream, w.consumer, inbox.Subject, pullRequest{count, pullExpires, pullHeartbeat})
+	if err == nil {
+		got, err = w.receive(session, arrived, count)
 	}
-	if err := batch.Error(); err != nil && session.Err() == nil {
-		return got, err
+	_ = inbox.Unsubscribe() // fails only when the connection is closed
+	for len(arrived) > 0 {
+		if m := <-arrived; m.Reply != "" {
+			got++
+			w.deliver(m)
+		}
+	}
+	return got, err
+}
+
+// receive takes in what a request brings, up to count messages.
+func (w *work) receive(session context.Context, arrived <-chan *nats.Msg, count int) (got int, err error) {
+	quiet := time.NewTimer(2 * pullHeartbeat)
+	defer quiet.Stop()
+	for got < count {
+		select {
+		case <-session.Done():
+			return got, nil
+		case <-quiet.C:
+			return got, jetstream.ErrNoHeartbeat
+		case m := <-arrived:
+			quiet.Reset(2 * pullHeartbeat)
+			switch status := m.Header.Get(statusHeader); {
+			case m.Reply != "":
+				got++
+				w.deliver(m)
+			case status == statusExpired:
+				return got, nil
+			case status != statusHeartbeat:
+				return got, fmt.Errorf("%w: %s %s", errEnded, status, m.Header.Get(descriptionHeader))
+			}
+		}
 	}
 	return got, nil
+}
+
+// errEnded says that the broker ended a request before its time.
+var errEnded = errors.New("the request for messages was ended")
+
+// wordsRoom is room for the words of the broker beside the messages of a request.
+const wordsRoom = 16
+
+// deliver puts a message where Next finds it. There is room: there are no more
+// deliveries than places.
+func (w *work) deliver(m *nats.Msg) {
+	d, err := newDelivery(w, m)
+	if err != nil {
+		w.j.opts.Log.Error("message without metadata is left alone", "subject", m.Subject, "error", err)
+		w.slots <- struct{}{}
+		return
+	}
+	w.ready <- d
 }

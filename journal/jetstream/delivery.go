@@ -6,7 +6,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/nats-io/nats.go/jetstream"
+	"github.com/nats-io/nats.go"
 
 	"segue/events"
 	"segue/journal"
@@ -21,8 +21,8 @@ import (
 // request, which is safe.
 type delivery struct {
 	w       *work
-	msg     jetstream.Msg
-	meta    *jetstream.MsgMetadata
+	reply   string // where the broker takes what becomes of it
+	meta    *nats.MsgMetadata
 	message events.Message
 
 	mu    sync.Mutex
@@ -31,13 +31,13 @@ type delivery struct {
 	timer *time.Timer
 }
 
-func newDelivery(w *work, m jetstream.Msg) (*delivery, error) {
+func newDelivery(w *work, m *nats.Msg) (*delivery, error) {
 	meta, err := m.Metadata()
 	if err != nil {
 		return nil, err
 	}
 	lease := w.lease - w.lease/10
-	d := &delivery{w: w, msg: m, meta: meta, message: message(m), until: time.Now().Add(lease)}
+	d := &delivery{w: w, reply: m.Reply, meta: meta, message: message(m), until: time.Now().Add(lease)}
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.timer = time.AfterFunc(lease, d.expire)
@@ -84,8 +84,7 @@ func (d *delivery) Ack(ctx context.Context) error {
 	if !d.holds() {
 		return d.lost("ack")
 	}
-	err := d.w.j.during(ctx, func(ctx context.Context) error { return d.w.j.link.online(ctx, d.msg.DoubleAck) })
-	if err != nil {
+	if err := d.tell(ctx, done); err != nil {
 		return fmt.Errorf("ack %s: %w", d.message.Subject, err)
 	}
 	d.leave()
@@ -99,7 +98,8 @@ func (d *delivery) Nak(delay time.Duration) error {
 		return d.lost("nak")
 	}
 	// With a delay of its own: a consumer's BackOff governs leases, not naks.
-	if err := d.w.j.reason(d.msg.NakWithDelay(max(delay, 0))); err != nil {
+	back := fmt.Appendf(nil, `-NAK {"delay": %d}`, max(delay, 0))
+	if err := d.w.j.reason(d.w.j.nc.Publish(d.reply, back)); err != nil {
 		return fmt.Errorf("nak %s: %w", d.message.Subject, err)
 	}
 	d.leave()
@@ -118,13 +118,7 @@ func (d *delivery) Extend() error {
 	asked := time.Now()
 	ctx, cancel := context.WithTimeout(context.Background(), min(requestTimeout, d.w.lease/3))
 	defer cancel()
-	err := d.w.j.during(ctx, func(ctx context.Context) error {
-		return d.w.j.link.online(ctx, func(ctx context.Context) error {
-			_, err := d.w.j.nc.RequestWithContext(ctx, d.msg.Reply(), inProgress)
-			return err
-		})
-	})
-	if err != nil {
+	if err := d.tell(ctx, inProgress); err != nil {
 		return fmt.Errorf("extend lease on %s: %w", d.message.Subject, err)
 	}
 	d.until = asked.Add(d.w.lease)
@@ -132,8 +126,21 @@ func (d *delivery) Extend() error {
 	return nil
 }
 
-// inProgress is the acknowledgement that renews a lease.
-var inProgress = []byte("+WPI")
+// What the broker is told of a message, and answers.
+var (
+	done       = []byte("+ACK")
+	inProgress = []byte("+WPI")
+)
+
+// tell says what has become of the message and waits for the answer.
+func (d *delivery) tell(ctx context.Context, what []byte) error {
+	return d.w.j.during(ctx, func(ctx context.Context) error {
+		return d.w.j.link.online(ctx, func(ctx context.Context) error {
+			_, err := d.w.j.nc.RequestWithContext(ctx, d.reply, what)
+			return err
+		})
+	})
+}
 
 func (d *delivery) lost(what string) error {
 	return fmt.Errorf("%s %s: %w", what, d.message.Subject, journal.ErrLost)

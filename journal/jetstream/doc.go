@@ -5,7 +5,9 @@
 //	SAGA_RUNS            saga.run.>                  => the journal: each subject written once, kept until purged
 //	SAGA_STARTS          saga.start.*                => work queue: start events until the orchestrator has taken them up
 //	SAGA_REJECTED        saga.rejected.>             => starts that became no run: written once, kept
-//	SAGA_ORCHESTRATORS   KV bucket, TTL 5 s          => <orchestrator id> => a sign of life, empty
+//	SAGA_HISTORY         saga.history.>              => what is kept of runs that have ended, 30 days; the oldest make room
+//	SAGA_DEFINITIONS     saga.definition.*           => definitions as they were applied, the last 16 of each name
+//	SAGA_ORCHESTRATORS   KV bucket, TTL 3 s          => <orchestrator id> => a sign of life, empty
 //	SAGA_DATA            object store                => <sha256> => event data over 16 KiB, definitions
 //	SAGA_DOCUMENTS       object store, TTL 24 h      => <run>/<step>/<attempt> => documents, records
 //	consumer <service>   of SAGA_RUNS                => the commands for a service, shared by its workers
@@ -24,6 +26,7 @@
 //	  $JS.API.STREAM.INFO.SAGA_RUNS
 //	  $JS.API.CONSUMER.INFO.SAGA_RUNS.S
 //	  $JS.API.CONSUMER.MSG.NEXT.SAGA_RUNS.S
+//	  $JS.API.DIRECT.GET.SAGA_RUNS.saga.run.*.*.outcome.S.>
 //	  $JS.ACK.SAGA_RUNS.S.>
 //	  $JS.ACK.*.*.SAGA_RUNS.S.>
 //	  $JS.API.STREAM.INFO.OBJ_SAGA_DATA           and the same five for
@@ -35,10 +38,12 @@
 //	  _INBOX_S.>      with ConnectOptions.InboxPrefix "_INBOX_S", or _INBOX.>
 //
 // Its consumer must exist then: the orchestrator declares those of the services
-// its definitions name. Who starts runs needs to publish saga.start.<definition>
-// and to read its inbox. Who looks at runs (Follow, Load, Members) needs
-// $JS.API.STREAM.INFO, $JS.API.CONSUMER.CREATE, .INFO, .DELETE and .MSG.NEXT of
-// SAGA_RUNS. An orchestrator declares streams: give it the account, or all of
+// its definitions name. The direct get is of its own outcomes, to see whether a
+// command that comes again has been answered. Who starts runs needs to publish
+// saga.start.<definition> and to read its inbox. Who looks at runs (Follow, Load,
+// Members) needs $JS.API.STREAM.INFO, $JS.API.DIRECT.GET, $JS.API.CONSUMER.CREATE,
+// .INFO, .DELETE and .MSG.NEXT of SAGA_RUNS, and the same of SAGA_HISTORY. Only an
+// orchestrator may purge. It declares streams: give it the account, or all of
 // saga.>, $JS.API.>, $JS.ACK.>, $KV.SAGA_ORCHESTRATORS.>, $O.SAGA_DATA.>,
 // $O.SAGA_DOCUMENTS.>.
 //

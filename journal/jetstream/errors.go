@@ -28,6 +28,7 @@ const (
 	codeUnavailable                       = 503
 	codeTooMany                           = 429
 	codeServerStopped jetstream.ErrorCode = 10008 // JetStream system temporarily unavailable
+	codeNoPeers       jetstream.ErrorCode = 10005 // no suitable peers for placement: a cluster that has not met yet
 )
 
 // verdict turns the outcome of a publish into the terms of package journal. It
@@ -62,7 +63,7 @@ func passing(err error) bool {
 	case errors.Is(err, journal.ErrFull) || errors.Is(err, journal.ErrTooLarge) || errors.Is(err, journal.ErrClosed):
 		return false
 	case errors.As(err, &api):
-		return api.Code == codeUnavailable || api.Code == codeTooMany
+		return api.Code == codeUnavailable || api.Code == codeTooMany || api.ErrorCode == codeNoPeers
 	}
 	return errors.Is(err, context.DeadlineExceeded) || // of one request; the caller's own is checked apart
 		errors.Is(err, nats.ErrTimeout) ||

@@ -19,9 +19,11 @@ func TestMembersCount(t *testing.T) {
 	t.Parallel()
 	begin := time.Unix(1_000_000, 0)
 	m := &members{id: "me", seen: map[string]time.Time{"me": begin}}
-	at := func(seconds float64) time.Time { return begin.Add(time.Duration(seconds * float64(time.Second))) }
-	sign := func(id string, seconds float64) {
-		m.saw(journal.Record{Message: events.Message{Subject: membersPrefix + id}}, at(seconds))
+	at := func(fifths float64) time.Time { // of the time to live
+		return begin.Add(time.Duration(fifths * float64(journal.MemberTTL) / 5))
+	}
+	sign := func(id string, fifths float64) {
+		m.saw(journal.Record{Message: events.Message{Subject: membersPrefix + id}}, at(fifths))
 	}
 	want := func(what, ids string) {
 		t.Helper()

@@ -51,7 +51,12 @@ func Open(ctx context.Context, nc *nats.Conn, o Options) (*Journal, error) {
 // It waits up to Options.Wait for it, and then returns [ErrNoJournal].
 func Bind(ctx context.Context, nc *nats.Conn, o Options) (*Journal, error) {
 	return open(ctx, nc, o, func(ctx context.Context, j *Journal) error {
-		return j.await(ctx)
+		s, err := j.stream(ctx, RunsStream)
+		if err != nil {
+			return err
+		}
+		_, err = partitionsOf(s.CachedInfo().Config)
+		return err
 	})
 }
 
@@ -72,7 +77,7 @@ func open(ctx context.Context, nc *nats.Conn, o Options, prepare func(context.Co
 	j.watchDenials()
 	j.link = newLink(j)
 	j.runs = newCommitter(j)
-	err = j.during(ctx, func(ctx context.Context) error { return prepare(ctx, j) })
+	err = j.during(ctx, func(ctx context.Context) error { return j.begin(ctx, prepare) })
 	if err != nil {
 		j.Close()
 		return nil, fmt.Errorf("open journal: %w", err)
@@ -91,16 +96,14 @@ func (j *Journal) Close() {
 // Info asks the broker.
 func (j *Journal) Info(ctx context.Context) (journal.Info, error) {
 	var info journal.Info
-	err := j.during(ctx, func(ctx context.Context) error {
-		s, err := j.js.Stream(ctx, RunsStream)
-		if errors.Is(err, jetstream.ErrStreamNotFound) {
-			return ErrNoJournal
-		}
+	err := j.patiently(ctx, "read journal info", func(ctx context.Context) error {
+		s, err := j.stream(ctx, RunsStream)
 		if err != nil {
 			return err
 		}
-		info.Now, info.Last = s.CachedInfo().TimeStamp, s.CachedInfo().State.LastSeq
-		info.Partitions, err = partitionsOf(s.CachedInfo().Config)
+		c := s.CachedInfo()
+		info = journal.Info{ID: c.Created.UTC().Format(time.RFC3339Nano), Now: c.TimeStamp, Last: c.State.LastSeq}
+		info.Partitions, err = partitionsOf(c.Config)
 		return err
 	})
 	if err != nil {
@@ -109,28 +112,39 @@ func (j *Journal) Info(ctx context.Context) (journal.Info, error) {
 	return info, nil
 }
 
-// await returns when the journal exists.
-func (j *Journal) await(ctx context.Context) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, max(j.opts.Wait, requestTimeout), ErrNoJournal)
-	defer cancel()
-	begin := time.Now()
-	for wait := (backoff{}); ; {
-		s, err := j.js.Stream(ctx, RunsStream)
+// stream looks a stream up.
+func (j *Journal) stream(ctx context.Context, name string) (jetstream.Stream, error) {
+	s, err := j.js.Stream(ctx, name)
+	if errors.Is(err, jetstream.ErrStreamNotFound) {
+		return nil, ErrNoJournal
+	}
+	return s, err
+}
+
+// begin prepares the journal. A broker that is there gets Options.Wait to do what
+// it is asked, as long as time may help: it may be choosing leaders, or waiting
+// for an orchestrator. One that has gone away meanwhile is waited for.
+func (j *Journal) begin(ctx context.Context, prepare func(context.Context, *Journal) error) error {
+	since := time.Now()
+	for pause := (backoff{}); ; {
+		session, done, err := j.link.within(ctx)
+		if err != nil {
+			return err
+		}
+		err = prepare(session, j)
+		broke := session.Err() != nil
+		done()
 		switch {
-		case err == nil:
-			_, err = partitionsOf(s.CachedInfo().Config)
+		case err == nil, ctx.Err() != nil:
 			return err
-		case !errors.Is(err, jetstream.ErrStreamNotFound) && !passing(err):
-			return err
-		case time.Since(begin) >= j.opts.Wait:
-			if errors.Is(err, jetstream.ErrStreamNotFound) {
-				return ErrNoJournal
-			}
+		case broke:
+			since = time.Now()
+		case !passing(err) && !errors.Is(err, ErrNoJournal), time.Since(since) >= j.opts.Wait:
 			return err
 		}
 		j.opts.Log.Info("waiting for the journal", "error", err)
-		if wait.sleep(ctx) != nil {
-			return context.Cause(ctx)
+		if err := pause.sleep(ctx); err != nil {
+			return err
 		}
 	}
 }
@@ -144,6 +158,21 @@ func (j *Journal) during(ctx context.Context, do func(context.Context) error) er
 	ctx, cancel := j.join(ctx)
 	defer cancel()
 	return j.reason(do(ctx))
+}
+
+// patiently makes a request, and makes it again while the broker is away or busy
+// with itself, until ctx is done.
+func (j *Journal) patiently(ctx context.Context, doing string, request func(context.Context) error) error {
+	return j.during(ctx, func(ctx context.Context) error {
+		for pause := (backoff{}); ; {
+			err := j.link.online(ctx, request)
+			if err == nil || ctx.Err() != nil || !passing(err) {
+				return err
+			}
+			j.opts.Log.Warn("request is made again", "request", doing, "error", err)
+			_ = pause.sleep(ctx) // the end of ctx is found by the next try
+		}
+	})
 }
 
 // join returns a context that ends with the journal, too.

@@ -33,14 +33,14 @@ func (j *Journal) Members(ctx context.Context, id string) (<-chan []string, erro
 	if !events.ValidName(id) {
 		return nil, fmt.Errorf("join members: id %q is not 1 to %d letters, digits, - and _", id, events.MaxToken)
 	}
-	f, err := j.read(ctx, membersStream, jetstream.OrderedConsumerConfig{
-		FilterSubjects: []string{membersPrefix + "*"},
-		DeliverPolicy:  jetstream.DeliverLastPerSubjectPolicy,
+	f, err := j.read(ctx, membersStream, jetstream.ConsumerConfig{
+		FilterSubject: membersPrefix + "*",
+		DeliverPolicy: jetstream.DeliverLastPerSubjectPolicy,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("join members: %w", err)
 	}
-	if err := j.during(ctx, func(ctx context.Context) error { return j.beat(ctx, id) }); err != nil {
+	if err := j.patiently(ctx, "join members", func(ctx context.Context) error { return j.beat(ctx, id) }); err != nil {
 		f.Close()
 		return nil, fmt.Errorf("join members: %w", err)
 	}

@@ -23,6 +23,9 @@ type Options struct {
 	Sizes Sizes
 	// DocumentTTL is how long a document is kept. Defaults to 24 h.
 	DocumentTTL time.Duration
+	// HistoryTTL is how long what is kept of a run that has ended stays, if its
+	// stream has the room. Defaults to 30 days.
+	HistoryTTL time.Duration
 	// Services names the services whose command queues are to exist, so that the
 	// services themselves need no permission to create them.
 	Services []string
@@ -46,6 +49,7 @@ func (o Options) withDefaults() Options {
 	o.Replicas = cmp.Or(o.Replicas, 1)
 	o.Sizes = o.Sizes.withDefaults()
 	o.DocumentTTL = cmp.Or(o.DocumentTTL, DefaultDocumentTTL)
+	o.HistoryTTL = cmp.Or(o.HistoryTTL, DefaultHistoryTTL)
 	o.Lease = cmp.Or(o.Lease, journal.Lease)
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
@@ -62,10 +66,10 @@ func (o Options) validate() error {
 		return fmt.Errorf("journal options: Partitions is %d, want 1 to %d", o.Partitions, events.MaxPartitions)
 	case o.Replicas < 1 || o.Replicas > 5:
 		return fmt.Errorf("journal options: Replicas is %d, want 1 to 5", o.Replicas)
-	case min(o.Sizes.Runs, o.Sizes.Starts, o.Sizes.Rejected, o.Sizes.Data, o.Sizes.Documents) < 0:
+	case o.Sizes.smallest() < 0:
 		return fmt.Errorf("journal options: Sizes is %+v, want no negative number", o.Sizes)
-	case o.DocumentTTL < 0 || o.Lease < 0 || o.Wait < 0:
-		return fmt.Errorf("journal options: DocumentTTL is %v, Lease %v, Wait %v, want no negative number", o.DocumentTTL, o.Lease, o.Wait)
+	case min(o.DocumentTTL, o.HistoryTTL, o.Lease, o.Wait) < 0:
+		return fmt.Errorf("journal options: DocumentTTL is %v, HistoryTTL %v, Lease %v, Wait %v, want no negative number", o.DocumentTTL, o.HistoryTTL, o.Lease, o.Wait)
 	}
 	for _, s := range o.Services {
 		if !events.ValidName(s) {

@@ -26,6 +26,7 @@ func servicePermissions() *server.Permissions {
 		"$JS.API.STREAM.INFO.SAGA_RUNS",
 		"$JS.API.CONSUMER.INFO.SAGA_RUNS.svc",
 		"$JS.API.CONSUMER.MSG.NEXT.SAGA_RUNS.svc",
+		"$JS.API.DIRECT.GET.SAGA_RUNS.saga.run.*.*.outcome.svc.>",
 		"$JS.ACK.SAGA_RUNS.svc.>",
 		"$JS.ACK.*.*.SAGA_RUNS.svc.>",
 	}
@@ -117,6 +118,15 @@ func TestLeastPrivilege(t *testing.T) {
 	if err := j.Append(t.Context(), outcomes[1:]...); err != nil {
 		t.Errorf("append many outcomes: %v", err)
 	}
+	for i, m := range outcomes {
+		if got, err := j.Load(t.Context(), m.Subject); err != nil || len(got) != 1 || string(got[0].Data) != "done" {
+			t.Fatalf("load outcome %d: %v, %v", i, got, err)
+		}
+	}
+	none := strings.Replace(outcomes[0].Subject, ".1", ".2", 1)
+	if got, err := j.Load(t.Context(), none); err != nil || len(got) != 0 {
+		t.Errorf("load an outcome that is not there: %v, %v", got, err)
+	}
 	for _, bucket := range []string{document.DataBucket, document.DocumentsBucket} {
 		if err := useDocuments(t, nc, bucket); err != nil {
 			t.Errorf("%s: %v", bucket, err)
@@ -170,6 +180,27 @@ func TestDenied(t *testing.T) {
 		"CONSUMER.INFO.SAGA_RUNS.other": func(j *jetstream.Journal) error {
 			_, err := j.Consume(t.Context(), journal.Commands("other", 1))
 			return err
+		},
+		"DIRECT.GET.SAGA_RUNS.saga.run.03.a.outcome.other.step.1": func(j *jetstream.Journal) error {
+			_, err := j.Load(t.Context(), "saga.run.03.a.outcome.other.step.1")
+			return err
+		},
+		"DIRECT.GET.SAGA_RUNS": func(j *jetstream.Journal) error {
+			_, err := j.Load(t.Context(), events.RunFilter("a"))
+			return err
+		},
+		"DIRECT.GET.SAGA_HISTORY": func(j *jetstream.Journal) error {
+			_, err := j.Load(t.Context(), events.HistoryFilter("a"))
+			return err
+		},
+		"saga.history": func(j *jetstream.Journal) error {
+			return j.Append(t.Context(), events.Message{Subject: "saga.history.d.completed.0000"})
+		},
+		"saga.definition": func(j *jetstream.Journal) error {
+			return j.Append(t.Context(), events.Message{Subject: "saga.definition.d"})
+		},
+		"STREAM.PURGE.SAGA_RUNS": func(j *jetstream.Journal) error {
+			return j.Prune(t.Context(), 0, 2)
 		},
 		"CONSUMER.CREATE": func(j *jetstream.Journal) error {
 			_, err := j.Follow(t.Context(), events.AllRuns, 0)

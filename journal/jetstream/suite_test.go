@@ -113,7 +113,7 @@ func TestConformance(t *testing.T) {
 			return open(t, newRig(t, broker.Config{}), jetstream.Options{})
 		},
 		OpenLimited: func(t *testing.T, n int64) journal.Journal {
-			sizes := jetstream.Sizes{Runs: n, Starts: n, Rejected: n, Data: n, Documents: n}
+			sizes := jetstream.Sizes{Runs: n, Starts: n, Rejected: n, History: n, Definitions: n, Data: n, Documents: n}
 			return open(t, newRig(t, broker.Config{}), jetstream.Options{Sizes: sizes})
 		},
 		Peer: func(t *testing.T, j journal.Journal) journal.Journal {

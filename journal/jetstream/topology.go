@@ -14,13 +14,15 @@ import (
 
 // The streams, as the nats CLI shows them. A bucket is a stream, too.
 const (
-	RunsStream      = "SAGA_RUNS"
-	StartsStream    = "SAGA_STARTS"
-	RejectedStream  = "SAGA_REJECTED"
-	MembersBucket   = "SAGA_ORCHESTRATORS"
-	membersStream   = "KV_" + MembersBucket
-	dataStream      = "OBJ_" + document.DataBucket
-	documentsStream = "OBJ_" + document.DocumentsBucket
+	RunsStream        = "SAGA_RUNS"
+	StartsStream      = "SAGA_STARTS"
+	RejectedStream    = "SAGA_REJECTED"
+	HistoryStream     = "SAGA_HISTORY"
+	DefinitionsStream = "SAGA_DEFINITIONS"
+	MembersBucket     = "SAGA_ORCHESTRATORS"
+	membersStream     = "KV_" + MembersBucket
+	dataStream        = "OBJ_" + document.DataBucket
+	documentsStream   = "OBJ_" + document.DocumentsBucket
 )
 
 // IntakeConsumer is the durable consumer of the start events. The consumer of a
@@ -37,13 +39,14 @@ const (
 	// MetaVersion is the version of Segue that made or last changed the thing.
 	MetaVersion = "segue.version"
 
-	topologyVersion = "1"
+	topologyVersion = "2"
 )
 
 // Sizes are the limits of the streams, in bytes on disk. A stream that has
-// reached its limit refuses what is new and keeps what it has: without a limit a
-// full disk would freeze it until the server is restarted. The server reserves
-// their sum and refuses to create what does not fit.
+// reached its limit refuses what is new and keeps what it has, but for History
+// and Definitions, whose oldest messages make room. Without a limit a full disk
+// would freeze a stream until the server is restarted. The server reserves their
+// sum and refuses to create what does not fit.
 type Sizes struct {
 	// Runs is for the journal. A run of four steps takes about 10 KiB. Defaults to 1 GiB.
 	Runs int64
@@ -51,6 +54,11 @@ type Sizes struct {
 	Starts int64
 	// Rejected is for starts that became no run. Defaults to 64 MiB.
 	Rejected int64
+	// History is for what is kept of runs that have ended, about 1 KiB each.
+	// Defaults to 512 MiB.
+	History int64
+	// Definitions is for definitions that were applied. Defaults to 64 MiB.
+	Definitions int64
 	// Data is for event data over 16 KiB and definitions. Defaults to 512 MiB.
 	Data int64
 	// Documents is for documents and records under way. Defaults to 2 GiB.
@@ -59,19 +67,30 @@ type Sizes struct {
 
 func (s Sizes) withDefaults() Sizes {
 	return Sizes{
-		Runs:      cmp.Or(s.Runs, 1<<30),
-		Starts:    cmp.Or(s.Starts, 128<<20),
-		Rejected:  cmp.Or(s.Rejected, 64<<20),
-		Data:      cmp.Or(s.Data, 512<<20),
-		Documents: cmp.Or(s.Documents, 2<<30),
+		Runs:        cmp.Or(s.Runs, 1<<30),
+		Starts:      cmp.Or(s.Starts, 128<<20),
+		Rejected:    cmp.Or(s.Rejected, 64<<20),
+		History:     cmp.Or(s.History, 512<<20),
+		Definitions: cmp.Or(s.Definitions, 64<<20),
+		Data:        cmp.Or(s.Data, 512<<20),
+		Documents:   cmp.Or(s.Documents, 2<<30),
 	}
+}
+
+func (s Sizes) smallest() int64 {
+	return min(s.Runs, s.Starts, s.Rejected, s.History, s.Definitions, s.Data, s.Documents)
 }
 
 const (
 	// DefaultDocumentTTL is the default of Options.DocumentTTL.
 	DefaultDocumentTTL = 24 * time.Hour
-	// DuplicateWindow is how long the broker knows a start by its Nats-Msg-Id.
+	// DefaultHistoryTTL is the default of Options.HistoryTTL.
+	DefaultHistoryTTL = 30 * 24 * time.Hour
+	// DuplicateWindow is how long the broker knows a message by its Nats-Msg-Id.
 	DuplicateWindow = 2 * time.Minute
+	// DefinitionsKept is how many definitions of a name stay when newer ones are
+	// applied.
+	DefinitionsKept = 16
 	// membersSize is plenty: a key a member.
 	membersSize = 1 << 20
 	// MaxAckPending is how many messages of a queue may be leased at a time, over
@@ -105,6 +124,27 @@ func streams(o Options) []jetstream.StreamConfig {
 			AllowDirect:          true,
 		},
 		{
+			Name:        HistoryStream,
+			Description: "What is kept of Segue's runs that have ended and left the journal",
+			Subjects:    []string{events.AllHistory},
+			Discard:     jetstream.DiscardOld,
+			MaxBytes:    o.Sizes.History,
+			MaxAge:      o.HistoryTTL,
+			Duplicates:  min(o.HistoryTTL, DuplicateWindow), // the server wants it no longer than MaxAge
+			AllowDirect: true,
+			Compression: jetstream.S2Compression,
+		},
+		{
+			Name:              DefinitionsStream,
+			Description:       "Definitions of Segue's sagas as they were applied, the last of each name in force",
+			Subjects:          []string{events.AllDefinitions},
+			MaxMsgsPerSubject: DefinitionsKept,
+			Discard:           jetstream.DiscardOld,
+			MaxBytes:          o.Sizes.Definitions,
+			Duplicates:        DuplicateWindow,
+			AllowDirect:       true,
+		},
+		{
 			Name:              membersStream,
 			Description:       "Segue's orchestrators that are alive",
 			Subjects:          []string{membersPrefix + ">"},
@@ -131,10 +171,8 @@ func streams(o Options) []jetstream.StreamConfig {
 			MaxMsgsPerSubject:    1,
 			Discard:              jetstream.DiscardNew,
 			DiscardNewPerSubject: true,
-			// One message of a run must not be deleted, for its subject could then be
-			// written again. Purging stays possible: that is how a run leaves, whole,
-			// `nats stream purge SAGA_RUNS --subject 'saga.run.*.<run>.>'`.
-			DenyDelete:         true,
+			// Deleting and purging stay possible: that is how runs leave, see Prune. Whoever
+			// may do either can free a subject; only orchestrators should.
 			AllowAtomicPublish: true, // many messages, one sync
 			AllowDirect:        true,
 			Compression:        jetstream.S2Compression,

@@ -61,7 +61,7 @@ func TestDeclareCreatesAll(t *testing.T) {
 	runs := config(t, js, jetstream.RunsStream)
 	if runs.MaxMsgsPerSubject != 1 || runs.Discard != natsjs.DiscardNew || !runs.DiscardNewPerSubject ||
 		runs.AllowRollup || runs.AllowMsgTTL || runs.AllowMsgCounter || runs.AllowMsgSchedules || runs.MaxAge != 0 ||
-		!runs.DenyDelete || runs.DenyPurge || !runs.AllowAtomicPublish || runs.MaxBytes <= 0 || runs.Storage != natsjs.FileStorage {
+		runs.DenyDelete || runs.DenyPurge || !runs.AllowAtomicPublish || runs.MaxBytes <= 0 || runs.Storage != natsjs.FileStorage {
 		t.Errorf("the journal is not written once, bounded and on disk: %+v", runs)
 	}
 	if runs.Metadata[jetstream.MetaPartitions] != "16" || runs.Metadata[jetstream.MetaVersion] != "v1.2.3" {
@@ -73,6 +73,16 @@ func TestDeclareCreatesAll(t *testing.T) {
 	}
 	if rejected := config(t, js, jetstream.RejectedStream); !rejected.DiscardNewPerSubject || rejected.MaxBytes <= 0 || rejected.MaxAge != 0 {
 		t.Errorf("rejected starts are not kept, written once and bounded: %+v", rejected)
+	}
+	history := config(t, js, jetstream.HistoryStream)
+	if history.Discard != natsjs.DiscardOld || history.MaxBytes != 512<<20 || history.MaxAge != 30*24*time.Hour || history.MaxMsgsPerSubject > 1 ||
+		history.Duplicates != jetstream.DuplicateWindow || !history.AllowDirect || history.AllowRollup {
+		t.Errorf("the history is not bounded, its oldest messages the first to go: %+v", history)
+	}
+	definitions := config(t, js, jetstream.DefinitionsStream)
+	if definitions.Discard != natsjs.DiscardOld || definitions.MaxBytes != 64<<20 || definitions.MaxAge != 0 ||
+		definitions.MaxMsgsPerSubject != jetstream.DefinitionsKept || definitions.DiscardNewPerSubject || !definitions.AllowDirect {
+		t.Errorf("of the definitions not the newest stay: %+v", definitions)
 	}
 	kv, err := js.KeyValue(t.Context(), jetstream.MembersBucket)
 	if err != nil {
@@ -131,8 +141,9 @@ func TestDeclareNeverShrinks(t *testing.T) {
 	const mib = 1 << 20
 	large := jetstream.Options{
 		Services:    []string{"fetcher", "parser"},
-		Sizes:       jetstream.Sizes{Runs: 20 * mib, Starts: 20 * mib, Rejected: 20 * mib, Data: 20 * mib, Documents: 20 * mib},
+		Sizes:       jetstream.Sizes{Runs: 20 * mib, Starts: 20 * mib, Rejected: 20 * mib, History: 20 * mib, Definitions: 20 * mib, Data: 20 * mib, Documents: 20 * mib},
 		DocumentTTL: 48 * time.Hour,
+		HistoryTTL:  60 * 24 * time.Hour,
 	}
 	if err := jetstream.Declare(t.Context(), js, large); err != nil {
 		t.Fatal(err)
@@ -147,8 +158,9 @@ func TestDeclareNeverShrinks(t *testing.T) {
 	before := allConfigs(t, js)
 	small := jetstream.Options{
 		Services:    []string{"fetcher"},
-		Sizes:       jetstream.Sizes{Runs: mib, Starts: mib, Rejected: mib, Data: mib, Documents: mib},
+		Sizes:       jetstream.Sizes{Runs: mib, Starts: mib, Rejected: mib, History: mib, Definitions: mib, Data: mib, Documents: mib},
 		DocumentTTL: time.Minute,
+		HistoryTTL:  time.Minute,
 	}
 	if err := jetstream.Declare(t.Context(), js, small); err != nil {
 		t.Fatal(err)
@@ -229,7 +241,7 @@ func TestBadOptions(t *testing.T) {
 	t.Parallel()
 	js := bare(t)
 	for _, o := range []jetstream.Options{
-		{Partitions: -1}, {Partitions: 1001}, {Replicas: 6}, {Sizes: jetstream.Sizes{Data: -1}},
+		{Partitions: -1}, {Partitions: 1001}, {Replicas: 6}, {Sizes: jetstream.Sizes{Data: -1}}, {Sizes: jetstream.Sizes{History: -1}}, {HistoryTTL: -1},
 		{Lease: -1}, {Services: []string{"a.b"}}, {Services: []string{""}},
 	} {
 		if err := jetstream.Declare(t.Context(), js, o); err == nil {

@@ -128,9 +128,24 @@ func (b *bench) load(filter string) []journal.Record {
 	b.Helper()
 	ctx, cancel := b.lasting()
 	defer cancel()
-	records, err := journal.Load(ctx, b.j, filter)
+	records, err := b.j.Load(ctx, filter)
 	b.must(err, "load")
 	return records
+}
+
+// replay returns the same by following.
+func (b *bench) replay(filter string) []journal.Record {
+	b.Helper()
+	feed := b.follow(filter, 0)
+	defer feed.Close()
+	var records []journal.Record
+	for {
+		r := b.next(feed)
+		if r.Live {
+			return records
+		}
+		records = append(records, r)
+	}
 }
 
 // consume joins a queue until the test ends.
@@ -209,6 +224,21 @@ func start(definition, id string) events.Message {
 	if id != "" {
 		m.Header.Set(events.HeaderMsgID, id)
 	}
+	return m
+}
+
+// archived returns a message of the history; its data is its id.
+func archived(definition, run, id string) events.Message {
+	m := message(events.HistorySubject(definition, "completed", run))
+	m.Header.Set(events.HeaderMsgID, id)
+	m.Data = []byte(id)
+	return m
+}
+
+// definition returns a message that applies a definition; its data is the text.
+func definition(name, text string) events.Message {
+	m := message(events.DefinitionSubject(name))
+	m.Data = []byte(text)
 	return m
 }
 

@@ -3,6 +3,8 @@ package journaltest
 import (
 	"context"
 	"errors"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -11,6 +13,7 @@ import (
 )
 
 var consumeTests = []test{
+	{"a start with hostile headers is delivered", deliversHostileHeaders},
 	{"commands come whole, stored before and after", deliversCommands},
 	{"a queue holds its service's commands alone", separatesQueues},
 	{"workers share a queue", workersShare},
@@ -226,4 +229,29 @@ func contextEndsWork(b *bench) {
 	defer stop()
 	_, err = work.Next(last)
 	b.wantErr(err, "next after the end of the work's context", journal.ErrClosed, context.Canceled)
+}
+
+// deliversHostileHeaders starts with what looks like a broker's own words.
+func deliversHostileHeaders(b *bench) {
+	work := b.consume(journal.Starts(4))
+	for _, status := range []string{"100", "204", "400", "404", "408", "409", "503"} {
+		hostile := events.Message{Subject: "saga.start.ingest", Header: events.Header{
+			"Status": {status}, "Description": {"Consumer Deleted"}, "Nats-Pending-Messages": {"1000"},
+		}}
+		b.append(hostile, start("ingest", status))
+		var got []events.Message
+		for range 2 {
+			d := b.take(work)
+			got = append(got, d.Message())
+			if d.Count() != 1 {
+				b.Errorf("status %s: delivery %d of %q", status, d.Count(), d.Message().Data)
+			}
+			b.ack(d)
+		}
+		slices.SortFunc(got, func(a, b events.Message) int { return len(a.Data) - len(b.Data) })
+		if len(got[0].Data) != 0 || !maps.EqualFunc(got[0].Header, hostile.Header, slices.Equal) || string(got[1].Data) != "ingest "+status {
+			b.Errorf("status %s: delivered were %v", status, got)
+		}
+	}
+	b.wantNone(work, quiet, "all is acked")
 }

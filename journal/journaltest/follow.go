@@ -23,7 +23,6 @@ var followTests = []test{
 	{"a closed feed is closed", closesFeed},
 	{"a waiting reader learns of the close", closeWakesNext},
 	{"the context ends the feed", contextEndsFeed},
-	{"load returns what is stored", loads},
 }
 
 func emptyIsLive(b *bench) {
@@ -278,15 +277,4 @@ func contextEndsFeed(b *bench) {
 	defer stop()
 	_, err = feed.Next(last)
 	b.wantErr(err, "next after the end of the feed's context", journal.ErrClosed, context.Canceled)
-}
-
-func loads(b *bench) {
-	b.append(b.started("a"), b.started("b"), b.ended("a"))
-	want := []string{b.started("a").Subject, b.ended("a").Subject}
-	if got := subjectsOf(b.load(events.RunFilter("a"))); !slices.Equal(got, want) {
-		b.Errorf("the run is %v, want %v", got, want)
-	}
-	if got := b.load(events.RunFilter("none")); len(got) != 0 {
-		b.Errorf("a run that is not there is %v", subjectsOf(got))
-	}
 }

@@ -60,7 +60,10 @@ func (f Factory) Run(t *testing.T) {
 		tests []test
 	}{
 		{"Append", appendTests},
+		{"Load", loadTests},
 		{"Follow", followTests},
+		{"Keep", keepTests},
+		{"Purge", purgeTests},
 		{"Consume", consumeTests},
 		{"Settle", settleTests},
 		{"Lease", leaseTests},

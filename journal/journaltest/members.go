@@ -17,8 +17,8 @@ var memberTests = []test{
 }
 
 // dropSlack is the "little" beyond [journal.MemberTTL] after which a silent
-// member must be gone. A broker may look for expired members every second or two.
-const dropSlack = 5 * time.Second
+// member must be gone, so that its work is taken over within 5 s.
+const dropSlack = 2 * time.Second
 
 // join announces a member and returns its channel and how it leaves.
 func (b *bench) join(j journal.Journal, id string) (<-chan []string, context.CancelFunc) {

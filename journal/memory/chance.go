@@ -30,6 +30,7 @@ const (
 	pick                         // which of several
 	stall                        // whether a message is delayed
 	stallBy                      // and for how long
+	forget                       // whether an ack is forgotten
 )
 
 // draw returns 64 bits for a decision about things, at an instant.

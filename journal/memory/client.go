@@ -91,7 +91,7 @@ func errClosed(doing string) error { return fmt.Errorf("%s: %w", doing, journal.
 func (c *Client) Info(ctx context.Context) (journal.Info, error) {
 	told := make(chan journal.Info, 1) // the broker may answer when nobody waits any more
 	err := c.ask(ctx, "read journal info", "info", 0, func() error {
-		told <- journal.Info{Partitions: c.j.config.Partitions, Now: time.Now().UTC(), Last: c.j.runs.sequence}
+		told <- journal.Info{ID: c.j.name(), Partitions: c.j.config.Partitions, Now: time.Now().UTC(), Last: c.j.runs.sequence}
 		return nil
 	})
 	if err != nil {
@@ -112,7 +112,7 @@ func (c *Client) Append(ctx context.Context, messages ...events.Message) error {
 			return fmt.Errorf("append %s: %w", m.Subject, journal.ErrTooLarge)
 		}
 		records[i] = newRecord(m)
-		if c.j.holds(records[i]) == nil {
+		if s, _ := c.j.root(records[i].tokens); s == nil {
 			return fmt.Errorf("append %s: no stream keeps this subject", m.Subject)
 		}
 	}
@@ -173,8 +173,8 @@ func (c *Client) Follow(ctx context.Context, filter string, after uint64) (journ
 		return nil, fmt.Errorf("follow %s: %w", filter, err)
 	}
 	tokens := strings.Split(filter, ".")
-	if len(tokens) < 3 || tokens[0] != "saga" || tokens[1] != "run" && tokens[1] != "rejected" {
-		return nil, fmt.Errorf("follow %s: the filter is not below saga.run or saga.rejected", filter)
+	if c.j.library(tokens) == nil {
+		return nil, fmt.Errorf("follow %s: no stream to read by this filter: %w", filter, events.ErrSubject)
 	}
 	c.j.mu.Lock()
 	defer c.j.mu.Unlock()
@@ -182,4 +182,32 @@ func (c *Client) Follow(ctx context.Context, filter string, after uint64) (journ
 		return nil, errClosed("follow " + filter)
 	}
 	return newFeed(ctx, c, tokens, after), nil
+}
+
+// Load implements [journal.Journal]. After a loss it returns [ErrTimeout].
+func (c *Client) Load(ctx context.Context, filter string) ([]journal.Record, error) {
+	tokens := strings.Split(filter, ".")
+	l := c.j.library(tokens)
+	if l == nil {
+		return nil, fmt.Errorf("load %s: no stream to read by this filter: %w", filter, events.ErrSubject)
+	}
+	found := make(chan []*record, 1) // the broker may answer when nobody waits any more
+	err := c.ask(ctx, "load "+filter, "load "+filter, digest(filter), func() error {
+		var records []*record
+		for _, r := range l.find(tokens).records {
+			if !r.gone && matches(tokens, r.tokens) {
+				records = append(records, r)
+			}
+		}
+		found <- records
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	var records []journal.Record
+	for _, r := range <-found {
+		records = append(records, r.record())
+	}
+	return records, nil
 }

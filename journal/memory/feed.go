@@ -90,7 +90,7 @@ func (f *feed) read() (r *record, live, ok bool) {
 		}
 		r := f.shelf.records[f.cursor]
 		f.cursor++
-		if r.sequence > f.after && matches(f.filter, r.tokens) {
+		if !r.gone && r.sequence > f.after && matches(f.filter, r.tokens) {
 			return r, false, true
 		}
 	}
@@ -114,7 +114,7 @@ func (f *feed) Next(ctx context.Context) (journal.Record, error) {
 			return journal.Record{Live: true}, nil
 		}
 		if ok {
-			return journal.Record{Message: clone(r.Message), Sequence: r.sequence, Stored: r.stored}, nil
+			return r.record(), nil
 		}
 		select {
 		case <-f.ready:

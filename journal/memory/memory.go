@@ -28,6 +28,9 @@ package memory
 import (
 	"context"
 	"errors"
+	"fmt"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -53,7 +56,8 @@ type Config struct {
 	// Defaults to [journal.Lease].
 	Lease time.Duration
 	// MaxBytes limits each of the streams (runs, starts, rejected), in bytes; a
-	// message that does not fit is refused with journal.ErrFull. 0 for no limit.
+	// message that does not fit is refused with journal.ErrFull. Of the history and
+	// the definitions the oldest leave. 0 for no limit.
 	MaxBytes int64
 	// Latency is the longest time, one way, that a message is on the network; each
 	// takes between 1 ns and this. 0 delivers at once, without timers, which is
@@ -89,6 +93,9 @@ type Faults struct {
 	MaxDelay time.Duration
 	// Reorder leases a later message of a queue in place of the first.
 	Reorder float64
+	// Forgotten delivers a command that was acked once more after the next crash,
+	// counted from 1: a broker writes down late what its consumers have done.
+	Forgotten float64
 }
 
 func (c Config) withDefaults() Config {
@@ -115,17 +122,19 @@ type Journal struct {
 	began  time.Time
 	self   *Client
 
-	mu      sync.Mutex // guards what follows, and everything of feeds, queues and members
-	agenda  agenda
-	clients map[string]*Client
-	runs    library
-	starts  stream
-	reject  library
-	queues  map[string]*queue // by service; "" holds the starts
-	members map[string]*member
-	epoch   int       // counts crashes
-	upAt    time.Time // when the broker is back after a crash
-	closed  bool
+	mu          sync.Mutex // guards what follows, and everything of feeds, queues and members
+	agenda      agenda
+	clients     map[string]*Client
+	runs        library
+	starts      stream
+	reject      library
+	history     library
+	definitions library
+	queues      map[string]*queue // by service; "" holds the starts
+	members     map[string]*member
+	epoch       int       // counts crashes
+	upAt        time.Time // when the broker is back after a crash
+	closed      bool
 
 	wake    chan struct{} // tells the scheduler that the next event has changed
 	stop    chan struct{}
@@ -138,22 +147,32 @@ var _ journal.Journal = (*Journal)(nil)
 func New(config Config) *Journal {
 	config = config.withDefaults()
 	j := &Journal{
-		config:  config,
-		chance:  chance{seed: config.Seed},
-		began:   time.Now(),
-		clients: make(map[string]*Client),
-		runs:    newLibrary(),
-		starts:  newStream(),
-		reject:  newLibrary(),
-		queues:  make(map[string]*queue),
-		members: make(map[string]*member),
-		wake:    make(chan struct{}, 1),
-		stop:    make(chan struct{}),
-		stopped: make(chan struct{}),
+		config:      config,
+		chance:      chance{seed: config.Seed},
+		began:       time.Now(),
+		clients:     make(map[string]*Client),
+		runs:        newLibrary(),
+		starts:      newStream(),
+		reject:      newLibrary(),
+		history:     newLibrary(),
+		definitions: newLibrary(),
+		queues:      make(map[string]*queue),
+		members:     make(map[string]*member),
+		wake:        make(chan struct{}, 1),
+		stop:        make(chan struct{}),
+		stopped:     make(chan struct{}),
 	}
+	j.runs.once, j.reject.once = true, true
+	j.history.discards, j.definitions.discards = true, true
+	j.definitions.most = definitionsKept
 	j.self = j.Client("main")
 	go j.schedule()
 	return j
+}
+
+// name tells the journal from others.
+func (j *Journal) name() string {
+	return fmt.Sprintf("memory-%x-%d", j.config.Seed, j.began.UnixNano())
 }
 
 // Close ends the journal and all its clients and waits for its goroutine. It may
@@ -174,14 +193,19 @@ func (j *Journal) Close() {
 // Crash stops the broker hard and starts it again after a while. What it has
 // stored and acknowledged stays. Requests and answers on their way, and those
 // made meanwhile, are lost, so that their callers get ErrTimeout; the
-// duplicate window of starts is forgotten. Feeds and queues then go on.
+// duplicate window is forgotten. Feeds and queues then go on.
 func (j *Journal) Crash(down time.Duration) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	j.trace("crash", "broker", 0)
 	j.epoch++
 	j.upAt = time.Now().Add(down)
-	j.starts.ids = make(map[string]time.Time)
+	for _, s := range []*stream{&j.starts, &j.history.stream, &j.definitions.stream} {
+		clear(s.ids)
+	}
+	for _, service := range slices.Sorted(maps.Keys(j.queues)) {
+		j.queues[service].crash()
+	}
 }
 
 // Append implements [journal.Journal].
@@ -193,6 +217,19 @@ func (j *Journal) Append(ctx context.Context, messages ...events.Message) error 
 func (j *Journal) Follow(ctx context.Context, filter string, after uint64) (journal.Feed, error) {
 	return j.self.Follow(ctx, filter, after)
 }
+
+// Load implements [journal.Journal].
+func (j *Journal) Load(ctx context.Context, filter string) ([]journal.Record, error) {
+	return j.self.Load(ctx, filter)
+}
+
+// Prune implements [journal.Journal].
+func (j *Journal) Prune(ctx context.Context, partition int, before uint64) error {
+	return j.self.Prune(ctx, partition, before)
+}
+
+// Purge implements [journal.Journal].
+func (j *Journal) Purge(ctx context.Context, run string) error { return j.self.Purge(ctx, run) }
 
 // Consume implements [journal.Journal].
 func (j *Journal) Consume(ctx context.Context, queue journal.Queue) (journal.Work, error) {

@@ -12,7 +12,8 @@ type queue struct {
 	id       uint64
 	ready    []*item // oldest first
 	workers  []*worker
-	matching bool // a match is in the agenda
+	matching bool      // a match is in the agenda
+	acked    []*record // oldest first, if they may come again, see [Faults].Forgotten
 }
 
 // item is a message in a queue. It is in one of four places: on its way into
@@ -41,6 +42,9 @@ func (j *Journal) offer(q *queue, it *item) { j.offerAfter(q, it, 0) }
 func (j *Journal) offerAfter(q *queue, it *item, delay time.Duration) {
 	id := it.id()
 	j.afterUp(delay+j.travel(toOffer, id), id, func() {
+		if it.record.gone {
+			return
+		}
 		q.ready = append(q.ready, it)
 		q.match()
 	})
@@ -150,9 +154,30 @@ func (q *queue) remove(d *delivery) {
 	q.j.trace("acked", d.item.record.Subject, uint64(d.count))
 	q.release(d)
 	d.item.gone = d
-	if q == q.j.queues[""] {
+	switch {
+	case q == q.j.queues[""]:
 		q.j.starts.bytes -= d.item.record.size // a work queue forgets what is done
+	case q.j.config.Faults.Forgotten > 0:
+		q.acked = append(q.acked, d.item.record)
 	}
+}
+
+// drop takes messages that have left out of the queue. Those that are leased, or
+// on their way into it, are dropped when they come back.
+func (q *queue) drop() {
+	q.ready = slices.DeleteFunc(q.ready, func(it *item) bool { return it.record.gone })
+}
+
+// crash brings back what was acked, as a broker does that had not written down
+// that it was.
+func (q *queue) crash() {
+	for _, r := range q.acked {
+		if q.j.happens(q.j.config.Faults.Forgotten, forget, r.id) {
+			q.j.trace("forgotten", r.Subject, r.id)
+			q.j.offer(q, &item{record: r})
+		}
+	}
+	q.acked = nil
 }
 
 func (q *queue) release(d *delivery) {

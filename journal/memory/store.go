@@ -16,10 +16,15 @@ import (
 // NATS server takes by default.
 const maxPayload = 1 << 20
 
-// duplicateWindow is how long the id of a start is remembered.
-const duplicateWindow = 2 * time.Minute
+const (
+	// duplicateWindow is how long the id of a message is remembered.
+	duplicateWindow = 2 * time.Minute
+	// definitionsKept is how many definitions of a name stay.
+	definitionsKept = 16
+)
 
-// record is a message as stored. It is immutable.
+// record is a message as stored. But for gone, which the journal's mutex guards,
+// it is immutable.
 type record struct {
 	events.Message
 	tokens   []string // of the subject
@@ -27,6 +32,7 @@ type record struct {
 	size     int64    // in bytes, as it counts against the limit
 	sequence uint64
 	stored   time.Time
+	gone     bool // it has left
 }
 
 // newRecord returns a message ready to be stored, in memory of its own.
@@ -36,6 +42,11 @@ func newRecord(m events.Message) *record {
 		Message: m, tokens: strings.Split(m.Subject, "."), id: identity(m),
 		size: int64(len(m.Subject)) + payload(m),
 	}
+}
+
+// record returns the record as readers get it.
+func (r *record) record() journal.Record {
+	return journal.Record{Message: clone(r.Message), Sequence: r.sequence, Stored: r.stored}
 }
 
 func clone(m events.Message) events.Message {
@@ -63,82 +74,29 @@ func payload(m events.Message) int64 {
 	return int64(n)
 }
 
-// stream counts what is kept below one subject root.
+// stream is what is kept below one subject root, and how.
 type stream struct {
+	once     bool // each subject is written once
+	most     int  // how many of a subject stay when newer ones come; 0 for all
+	discards bool // when it is full the oldest leave
 	sequence uint64
 	bytes    int64
 	last     time.Time            // stamp of the last message
-	taken    map[string]struct{}  // subjects that are written once
-	ids      map[string]time.Time // Nats-Msg-Id => when it was stored
+	taken    map[string]struct{}  // subjects, if they are written once
+	newest   map[string][]*record // by subject, if only most of them stay
+	ids      map[string]time.Time // Nats-Msg-Id => when it was stored, if they are not
 }
 
 func newStream() stream {
-	return stream{taken: make(map[string]struct{}), ids: make(map[string]time.Time)}
+	return stream{
+		taken: make(map[string]struct{}), newest: make(map[string][]*record), ids: make(map[string]time.Time),
+	}
 }
 
-// admit stamps a record as the next of the stream, unless the stream is full.
-func (s *stream) admit(r *record, maxBytes int64) error {
-	if maxBytes > 0 && s.bytes+r.size > maxBytes {
-		return journal.ErrFull
-	}
-	s.sequence++
-	s.bytes += r.size
-	if now := time.Now().Round(0).Truncate(time.Microsecond); now.After(s.last) {
-		s.last = now // stamps never go back, whatever the wall clock does
-	}
-	r.sequence, r.stored = s.sequence, s.last.UTC()
-	return nil
-}
-
-// holds says which stream keeps a subject.
-func (j *Journal) holds(r *record) *stream {
-	if slices.Contains(r.tokens, "") || len(r.tokens) < 3 || r.tokens[0] != "saga" {
-		return nil
-	}
-	switch {
-	case r.tokens[1] == "run":
-		return &j.runs.stream
-	case r.tokens[1] == "rejected":
-		return &j.reject.stream
-	case r.tokens[1] == "start" && len(r.tokens) == 3:
-		return &j.starts
-	}
-	return nil
-}
-
-// store keeps a record, or drops it if its subject or id is there already.
-func (j *Journal) store(r *record) error {
-	s := j.holds(r)
-	if j.isTaken(s, r) {
-		j.trace("taken", r.Subject, r.id)
-		return nil
-	}
-	if err := s.admit(r, j.config.MaxBytes); err != nil {
-		j.trace("full", r.Subject, r.id)
-		return fmt.Errorf("store %s: %w", r.Subject, err)
-	}
-	j.trace("stored", r.Subject, r.sequence)
-	switch s {
-	case &j.starts:
-		if id := r.Header.Get(events.HeaderMsgID); id != "" {
-			s.ids[id] = r.stored
-		}
-		j.offer(j.queue(""), &item{record: r})
-	case &j.runs.stream:
-		s.taken[r.Subject] = struct{}{}
-		j.runs.show(r)
-		if len(r.tokens) > 6 && r.tokens[4] == string(events.KindCommand) {
-			j.offer(j.queue(r.tokens[5]), &item{record: r})
-		}
-	default:
-		s.taken[r.Subject] = struct{}{}
-		j.reject.show(r)
-	}
-	return nil
-}
-
-func (j *Journal) isTaken(s *stream, r *record) bool {
-	if s != &j.starts {
+// isTaken says that a message must not be stored: its subject has one that stays,
+// or its id was seen a short while ago.
+func (s *stream) isTaken(r *record) bool {
+	if s.once {
 		_, taken := s.taken[r.Subject]
 		return taken
 	}
@@ -147,6 +105,77 @@ func (j *Journal) isTaken(s *stream, r *record) bool {
 	return id != "" && known && time.Since(stored) < duplicateWindow
 }
 
+// admit stamps a record as the next of the stream, unless the stream is full.
+func (s *stream) admit(r *record, maxBytes int64) error {
+	if maxBytes > 0 && s.bytes+r.size > maxBytes && !s.discards {
+		return journal.ErrFull
+	}
+	s.sequence++
+	s.bytes += r.size
+	if now := time.Now().Round(0).Truncate(time.Microsecond); now.After(s.last) {
+		s.last = now // stamps never go back, whatever the wall clock does
+	}
+	r.sequence, r.stored = s.sequence, s.last.UTC()
+	if s.once {
+		s.taken[r.Subject] = struct{}{}
+	} else if id := r.Header.Get(events.HeaderMsgID); id != "" {
+		s.ids[id] = r.stored
+	}
+	return nil
+}
+
+// root returns the stream that keeps a subject, and its library if it is one to
+// read from.
+func (j *Journal) root(tokens []string) (*stream, *library) {
+	if slices.Contains(tokens, "") || len(tokens) < 3 || tokens[0] != "saga" {
+		return nil, nil
+	}
+	switch tokens[1] {
+	case "run":
+		return &j.runs.stream, &j.runs
+	case "rejected":
+		return &j.reject.stream, &j.reject
+	case "history":
+		return &j.history.stream, &j.history
+	case "definition":
+		if len(tokens) == 3 {
+			return &j.definitions.stream, &j.definitions
+		}
+	case "start":
+		if len(tokens) == 3 {
+			return &j.starts, nil
+		}
+	}
+	return nil, nil
+}
+
+// store keeps a record, or drops it if its subject or id is there already.
+func (j *Journal) store(r *record) error {
+	s, l := j.root(r.tokens)
+	if s.isTaken(r) {
+		j.trace("taken", r.Subject, r.id)
+		return nil
+	}
+	if err := s.admit(r, j.config.MaxBytes); err != nil {
+		j.trace("full", r.Subject, r.id)
+		return fmt.Errorf("store %s: %w", r.Subject, err)
+	}
+	j.trace("stored", r.Subject, r.sequence)
+	if l == nil {
+		j.offer(j.queue(""), &item{record: r})
+		return nil
+	}
+	l.show(r)
+	l.trim(r, j.config.MaxBytes)
+	if l == &j.runs && isCommand(r) {
+		j.offer(j.queue(r.tokens[5]), &item{record: r})
+	}
+	return nil
+}
+
+// isCommand says of a message of a run that a queue gets it.
+func isCommand(r *record) bool { return len(r.tokens) > 6 && r.tokens[4] == string(events.KindCommand) }
+
 // library keeps the records below a subject root on shelves, so that who follows
 // one partition or one run does not read the others.
 type library struct {
@@ -154,6 +183,7 @@ type library struct {
 	all      *shelf
 	byThird  map[string]*shelf // by the subject's third token: a run's partition
 	byFourth map[string]*shelf // by its fourth: the run, the rejected start
+	left     int               // position on all of the first record that may not have left
 }
 
 // shelf holds records in order, and who follows them.
@@ -196,12 +226,10 @@ func (s *shelf) behind(sequence uint64) int {
 	return sort.Search(len(s.records), func(i int) bool { return s.records[i].sequence > sequence })
 }
 
-// library returns the one whose records a filter selects from.
+// library returns the one that a filter reads from, nil if there is none.
 func (j *Journal) library(filter []string) *library {
-	if filter[1] == "rejected" {
-		return &j.reject
-	}
-	return &j.runs
+	_, l := j.root(filter)
+	return l
 }
 
 // show puts a stored record on its shelves and tells their feeds.

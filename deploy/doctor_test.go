@@ -1,0 +1,62 @@
+package deploy_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"segue/daemon"
+	"segue/events"
+	"segue/journal/jetstream"
+)
+
+// TestDoctor holds that the operator may see all that segue doctor looks at, and
+// may take a rejection out of the list.
+func TestDoctor(t *testing.T) {
+	for _, user := range []string{"orchestrator", "fetcher", "validator", "parser", "saver", "caller", "operator"} {
+		t.Setenv("SEGUE_"+strings.ToUpper(user)+"_PASSWORD", "of-"+user)
+	}
+	address := serve(t, options(t, "nats-users.conf"))
+	runEverything(t, address)
+	for end := time.Now().Add(patience); ; {
+		wrong := examine(t, address)
+		if len(wrong) == 0 {
+			break
+		}
+		if time.Now().After(end) { // until then the programs may still be starting
+			t.Fatalf("the operator finds %q", wrong)
+		}
+	}
+
+	bus := connect(t, address, "operator", daemon.BusOptions{})
+	rejected := events.Subject{Kind: events.KindRejected, Definition: "a", Start: "b"}
+	if err := bus.Journal.Append(t.Context(), events.Message{Subject: rejected.String()}); err != nil {
+		t.Fatal(err)
+	}
+	if err := bus.Journal.Withdraw(t.Context(), rejected); err != nil {
+		t.Fatal(err)
+	}
+	if left, err := bus.Journal.Load(t.Context(), events.AllRejected); err != nil || len(left) > 0 {
+		t.Errorf("after it was withdrawn there are %d rejections, error %v", len(left), err)
+	}
+}
+
+// examine returns what the operator finds wrong, and what he may not do.
+func examine(t *testing.T, address string) (wrong []string) {
+	t.Helper()
+	found, bus, err := daemon.Examine(t.Context(), daemon.Connection{Server: as(address, "operator")}, jetstream.Examination{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if bus == nil {
+		wrong = append(wrong, "the runs cannot be looked at")
+	} else {
+		bus.Close()
+	}
+	for _, f := range found.Findings {
+		if f.Severity.Bad() || f.Subject == "permissions" && f.Severity != jetstream.Fine {
+			wrong = append(wrong, f.Subject+": "+f.What)
+		}
+	}
+	return wrong
+}

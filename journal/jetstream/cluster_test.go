@@ -1,0 +1,126 @@
+package jetstream_test
+
+import (
+	"fmt"
+	"net"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go"
+
+	"segue/events"
+	"segue/journal"
+	"segue/journal/jetstream"
+)
+
+// cluster is three servers that keep everything three times.
+type cluster []*server.Server
+
+func newCluster(t *testing.T) cluster {
+	t.Helper()
+	const size = 3
+	routes := make([]*url.URL, size)
+	for i := range routes {
+		routes[i] = &url.URL{Scheme: "nats", Host: freeAddress(t)}
+	}
+	servers := make(cluster, size)
+	for i := range servers {
+		port := 0
+		if _, err := fmt.Sscanf(routes[i].Port(), "%d", &port); err != nil {
+			t.Fatal(err)
+		}
+		s, err := server.NewServer(&server.Options{
+			ServerName: fmt.Sprint("n", i), Host: "127.0.0.1", Port: server.RANDOM_PORT, NoLog: true, NoSigs: true,
+			JetStream: true, StoreDir: t.TempDir(), JetStreamMaxStore: 64 << 30, JetStreamMaxMemory: 64 << 20,
+			Cluster: server.ClusterOpts{Name: "segue", Host: "127.0.0.1", Port: port}, Routes: routes,
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		servers[i] = s
+		s.Start()
+		t.Cleanup(func() { s.Shutdown(); s.WaitForShutdown() })
+	}
+	for _, s := range servers {
+		if !s.ReadyForConnections(time.Minute) {
+			t.Fatal("a server does not start")
+		}
+	}
+	return servers
+}
+
+// freeAddress returns an address on which nobody listens at the moment.
+func freeAddress(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().String()
+}
+
+func (c cluster) url() string {
+	var all []string
+	for _, s := range c {
+		all = append(all, s.ClientURL())
+	}
+	return strings.Join(all, ",")
+}
+
+// leader returns the server that leads the others, once all have met.
+func (c cluster) leader(t *testing.T) *server.Server {
+	t.Helper()
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	patience := within(t, time.Minute)
+	for {
+		for _, s := range c {
+			if s.JetStreamIsLeader() && len(s.JetStreamClusterPeers()) == len(c) {
+				return s
+			}
+		}
+		select {
+		case <-tick.C:
+		case <-patience.Done():
+			t.Fatal("no server leads the cluster")
+		}
+	}
+}
+
+// TestDeclareThroughLeaderChange declares everything on a cluster that loses its
+// leader meanwhile.
+func TestDeclareThroughLeaderChange(t *testing.T) {
+	t.Parallel()
+	servers := newCluster(t)
+	nc, err := jetstream.Connect(t.Context(), jetstream.ConnectOptions{URL: servers.url(), Options: []nats.Option{nats.ReconnectWait(20 * time.Millisecond)}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer nc.Close()
+	leader := servers.leader(t)
+	opened := make(chan *jetstream.Journal, 1)
+	go func() {
+		j, err := jetstream.Open(t.Context(), nc, jetstream.Options{Replicas: 3, Services: []string{"svc"}, Wait: time.Minute, Log: testLog(t)})
+		if err != nil {
+			t.Errorf("open: %v", err)
+		}
+		opened <- j
+	}()
+	leader.Shutdown()
+	j := <-opened
+	if j == nil {
+		return
+	}
+	defer j.Close()
+	m := events.Message{Subject: events.RunSubject(events.KindStarted, "a", journal.DefaultPartitions).String(), Data: []byte("a")}
+	if err := j.Append(t.Context(), m); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := journal.Load(t.Context(), j, events.AllRuns); err != nil || len(got) != 1 {
+		t.Errorf("the journal holds %v, %v", got, err)
+	}
+}

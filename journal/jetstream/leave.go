@@ -1,0 +1,82 @@
+package jetstream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"segue/events"
+)
+
+// What leaves the journal. The server (2.15.2) takes a message out by its sequence
+// in the time it takes to store one. To purge by subject it counts anew, for each
+// consumer of the stream, what that has still to come: with 600,000 subjects and
+// traffic that is a tenth of a second and more, whatever is purged, in which nothing
+// else is stored. So single runs leave message by message, and purging is for many
+// runs at once.
+
+// Prune implements [journal.Journal].
+func (j *Journal) Prune(ctx context.Context, partition int, before uint64) error {
+	err := j.patiently(ctx, "prune", func(ctx context.Context) error {
+		s, err := j.stream(ctx, RunsStream)
+		if err != nil {
+			return err
+		}
+		return s.Purge(ctx, jetstream.WithPurgeSubject(events.PartitionFilter(partition)), jetstream.WithPurgeSequence(before))
+	})
+	if err != nil {
+		return fmt.Errorf("prune partition %d: %w", partition, err)
+	}
+	return nil
+}
+
+// Purge implements [journal.Journal]. What comes after the call stays, also when an
+// answer is lost and the request made again: the run may have been started anew by
+// then.
+func (j *Journal) Purge(ctx context.Context, run string) error {
+	if !events.ValidName(run) {
+		return fmt.Errorf("purge run %q: %w", run, events.ErrSubject)
+	}
+	records, err := j.Load(ctx, events.RunFilter(run))
+	if err != nil {
+		return fmt.Errorf("purge run %s: %w", run, err)
+	}
+	if len(records) == 0 {
+		return nil
+	}
+	err = j.patiently(ctx, "purge run "+run, func(ctx context.Context) error {
+		s, err := j.stream(ctx, RunsStream)
+		if err == nil && s.CachedInfo().Config.DenyDelete { // a journal of an earlier release: that cannot be taken back
+			last := records[len(records)-1].Sequence
+			return s.Purge(ctx, jetstream.WithPurgeSubject(events.RunFilter(run)), jetstream.WithPurgeSequence(last+1))
+		}
+		for len(records) > 0 && err == nil {
+			if err = deleteMessage(ctx, s, records[0].Sequence); err == nil {
+				records = records[1:]
+			}
+		}
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("purge run %s: %w", run, err)
+	}
+	return nil
+}
+
+// codeDeleteFailed is the server's answer when there is no such message, among
+// other things.
+const codeDeleteFailed jetstream.ErrorCode = 10057
+
+// deleteMessage takes one message out. One that is not there is no error: the
+// answer to an earlier request may have been lost.
+func deleteMessage(ctx context.Context, s jetstream.Stream, sequence uint64) error {
+	err := s.DeleteMsg(ctx, sequence)
+	if api := new(jetstream.APIError); errors.As(err, &api) && api.ErrorCode == codeDeleteFailed {
+		if _, look := s.GetMsg(ctx, sequence); errors.Is(look, jetstream.ErrMsgNotFound) {
+			return nil
+		}
+	}
+	return err
+}
