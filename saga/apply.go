@@ -1,14 +1,11 @@
 package saga
 
 import (
+	"slices"
 	"time"
 
 	"segue/events"
 )
-
-// maxSlots bounds the attempts that a run remembers of one step, against an
-// outcome that claims a number out of all proportion.
-const maxSlots = 10_000
 
 // Apply puts a message in its place. A message whose place is filled, that is
 // not about this run or that means nothing to it, changes nothing.
@@ -24,6 +21,7 @@ func (r *Run) Apply(e events.Entry) {
 		if a := r.slot(e.Subject); a != nil && !a.requested.set() {
 			a.requested = markOf(e)
 			a.withheld = e.Event.Type == events.TypeStepWithheld
+			r.forget(e.Subject)
 		}
 	case events.KindOutcome:
 		if a := r.slot(e.Subject); a != nil && !a.settled.set() {
@@ -41,17 +39,21 @@ func (r *Run) Apply(e events.Entry) {
 // slot returns the place of an attempt, or nil if the run has no such step.
 func (r *Run) slot(s events.Subject) *attempt {
 	i := r.Definition.Step(s.Step)
-	if i < 0 || r.Definition.Steps[i].Service != s.Service || s.Attempt.N > maxSlots {
+	if i < 0 || r.Definition.Steps[i].Service != s.Service {
 		return nil
 	}
 	list := &r.steps[i].do
 	if s.Attempt.Undo {
 		list = &r.steps[i].undo
 	}
-	for len(*list) < s.Attempt.N {
-		*list = append(*list, attempt{})
+	return list.at(s.Attempt.N)
+}
+
+// forget keeps a series that has no end from growing without one.
+func (r *Run) forget(s events.Subject) {
+	if i := r.Definition.Step(s.Step); !s.Attempt.Undo && r.Definition.Steps[i].Retry.Attempts == Unlimited {
+		r.steps[i].do.forget()
 	}
-	return &(*list)[s.Attempt.N-1]
 }
 
 func (r *Run) settle(a *attempt, e events.Entry) {
@@ -80,6 +82,9 @@ func (r *Run) settle(a *attempt, e events.Entry) {
 		a.verdict = unknown
 		a.failure = events.Failed{Message: "the outcome cannot be read", Code: CodeUnreadable, Retryable: true}
 	}
+	if a.verdict == unknown {
+		a.failure.Unknown = true // whatever made it so; see Essence
+	}
 }
 
 // complete takes a completed outcome. One whose output is not JSON is unknown:
@@ -104,7 +109,11 @@ func (r *Run) complete(a *attempt, e events.Entry) {
 		return
 	}
 	a.verdict, a.output = completed, data
-	r.outputs[e.Subject.Step] = value
+	attempts := r.steps[r.Definition.Step(e.Subject.Step)].do
+	first := slices.IndexFunc(attempts, func(a attempt) bool { return a.verdict == completed })
+	if attempts[first].n == a.n { // one behind it was never asked for
+		r.outputs[e.Subject.Step] = value
+	}
 }
 
 // The codes of failures that the core itself reports.
@@ -134,7 +143,7 @@ func (r *Run) signal(e events.Entry) {
 // rounds returns how many rounds of attempts whatever may get stuck is given.
 func (r *Run) rounds() int {
 	n := 1
-	for r.retries[events.RetrySignal(n)] {
+	for len(r.retries) >= n && r.retries[events.RetrySignal(n)] {
 		n++
 	}
 	return n

@@ -36,7 +36,7 @@ func genSteps(t *rapid.T) []drawnStep {
 		optional := map[string]string{
 			"needs":       "[" + strings.Join(needs, ", ") + "]",
 			"timeout":     rapid.SampledFrom([]string{"1s", "0.5m", "9m"}).Draw(t, "timeout"),
-			"retry":       rapid.SampledFrom([]string{"{}", "{attempts: 9}", "{backoff: 2m}", "{max: 1ms}"}).Draw(t, "retry"),
+			"retry":       rapid.SampledFrom([]string{"{}", "{attempts: 9}", "{attempts: unlimited}", "{backoff: 2m}", "{max: 1ms}"}).Draw(t, "retry"),
 			"undo":        rapid.SampledFrom([]string{"true", "false", "{}", "{timeout: 1h, retry: {attempts: 1}}"}).Draw(t, "undo"),
 			"description": "text",
 			"with":        `{z: "${input.?a}", a: [1, 2.5, null, "x ${1 + 1}"]}`,

@@ -55,14 +55,14 @@ func (r *Run) Decide(now time.Time) Decision {
 func (r *Run) expire(d *Decision, now time.Time) {
 	for i := range r.Definition.Steps {
 		step := &r.Definition.Steps[i]
-		if s := r.do(i); s.phase == running {
-			r.expireOne(d, now, step, events.Attempt{N: s.next}, s.last, step.Timeout)
+		if s := r.do(i); s.Phase == PhaseRunning {
+			r.expireOne(d, now, step, events.Attempt{N: s.Next}, s.last, step.Timeout)
 		}
 		if step.Undo == nil {
 			continue
 		}
-		if s := r.undo(i); s.phase == running {
-			r.expireOne(d, now, step, events.Attempt{N: s.next, Undo: true}, s.last, step.Undo.Timeout)
+		if s := r.undo(i); s.Phase == PhaseRunning {
+			r.expireOne(d, now, step, events.Attempt{N: s.Next, Undo: true}, s.last, step.Undo.Timeout)
 		}
 	}
 }
@@ -93,7 +93,7 @@ func (r *Run) forward(d *Decision, now time.Time) {
 	}
 	for i := range r.Definition.Steps {
 		s := r.do(i)
-		if r.free(i) && (s.phase == idle || s.phase == waiting) && d.at(s.due, now) {
+		if r.free(i) && (s.Phase == PhaseIdle || s.Phase == PhaseWaiting) && d.at(s.due, now) {
 			d.add(r.request(i, s, now))
 		}
 	}
@@ -111,7 +111,7 @@ func (r *Run) deadlinePassed(now time.Time) events.Entry {
 // free says that all that a step needs has completed.
 func (r *Run) free(i int) bool {
 	for _, n := range r.Definition.Steps[i].Needs {
-		if r.do(n).phase != done {
+		if r.do(n).Phase != PhaseDone {
 			return false
 		}
 	}
@@ -120,8 +120,8 @@ func (r *Run) free(i int) bool {
 
 // request returns the command for the next attempt at a step. If its input
 // cannot be made, it returns the outcome of that attempt instead.
-func (r *Run) request(i int, s standing, now time.Time) events.Entry {
-	step, n := &r.Definition.Steps[i], events.Attempt{N: s.next}
+func (r *Run) request(i int, s Standing, now time.Time) events.Entry {
+	step, n := &r.Definition.Steps[i], events.Attempt{N: s.Next}
 	cause := r.enabled(i, s)
 	data, err := step.With.Eval(r.input, r.outputs)
 	if err != nil {
@@ -143,7 +143,7 @@ func (r *Run) command(step *Step, n events.Attempt, kind string, data json.RawMe
 }
 
 // enabled returns the message that made the next attempt at a step possible.
-func (r *Run) enabled(i int, s standing) mark {
+func (r *Run) enabled(i int, s Standing) mark {
 	if s.last != nil {
 		return s.last.settled
 	}
@@ -156,7 +156,7 @@ func (r *Run) enabled(i int, s standing) mark {
 
 func (r *Run) allDone() bool {
 	for i := range r.Definition.Steps {
-		if r.do(i).phase != done {
+		if r.do(i).Phase != PhaseDone {
 			return false
 		}
 	}
@@ -167,7 +167,7 @@ func (r *Run) allDone() bool {
 func (r *Run) lastDone() mark {
 	var last mark
 	for i := range r.Definition.Steps {
-		if s := r.do(i); s.phase == done {
+		if s := r.do(i); s.Phase == PhaseDone {
 			last = latest(last, s.last.settled)
 		}
 	}

@@ -2,6 +2,7 @@ package saga
 
 import (
 	"encoding/json"
+	"math"
 	"slices"
 	"time"
 )
@@ -26,6 +27,7 @@ type Definition struct {
 
 	input *inputSchema
 	index map[string]int // step name => position in Steps
+	pivot int            // position in Steps counted from 1; 0 if there is none
 }
 
 // Step is one step of a Definition.
@@ -40,8 +42,12 @@ type Step struct {
 	// Timeout is how long an attempt may take from the moment its command is stored.
 	Timeout time.Duration
 	Retry   Policy
-	// Undo is nil for a step that has nothing to undo.
+	// Undo is nil for a step that is never undone.
 	Undo *Undo
+	// NothingToUndo says that the definition says so ("undo: false"): the step
+	// changes nothing that would have to be undone. A step with neither that may
+	// have been done in a run that turns back forgets its undo; see package check.
+	NothingToUndo bool
 	// Pivot marks the point of no return: once it has completed, the run is not
 	// undone any more but driven on.
 	Pivot bool
@@ -55,13 +61,18 @@ type Undo struct {
 
 // Policy says how often and how fast something is tried again.
 type Policy struct {
-	// Attempts is the number of tries in all, at least 1.
+	// Attempts is the number of tries in all, at least 1, or Unlimited.
 	Attempts int
 	// Backoff is the delay before the second try; it doubles with each further
 	// one up to Max. See [Policy.Delay].
 	Backoff time.Duration
 	Max     time.Duration
 }
+
+// Unlimited is the number of attempts of a step with "attempts: unlimited": it is
+// tried again for as long as the run goes forward. Behind the point of no return
+// that is for ever, and not even a permanent failure ends it.
+const Unlimited = math.MaxInt
 
 // Defaults of a definition file.
 const (
@@ -79,6 +90,8 @@ const (
 	MaxSteps = 100
 	// MaxAttempts is the largest number of attempts of a policy.
 	MaxAttempts = 1000
+	// MinUnlimited is the least longest pause of a step with unlimited attempts.
+	MinUnlimited = time.Second
 	// MaxDuration is the longest deadline, timeout or backoff.
 	MaxDuration = 30 * 24 * time.Hour
 	// MaxText is the largest definition file, in bytes, its $refs resolved.
@@ -94,14 +107,7 @@ func (d *Definition) Step(name string) int {
 }
 
 // Pivot returns the position of the pivot step, or -1.
-func (d *Definition) Pivot() int {
-	for i, s := range d.Steps {
-		if s.Pivot {
-			return i
-		}
-	}
-	return -1
-}
+func (d *Definition) Pivot() int { return d.pivot - 1 }
 
 // CheckInput returns an error that names every place where the data of a start
 // event does not fit the definition's input schema.

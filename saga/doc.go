@@ -9,6 +9,7 @@
 //	Run.Decide(now)           => messages that ought to be in the journal and are not,
 //	                             and the instant at which to ask again
 //	Run.View()                => the run as people see it
+//	Run.Do(i), Run.Undo(i)    => where the attempts at a step, and at its undo, stand
 //
 // # Rules
 //
@@ -22,10 +23,13 @@
 //     deadline has passed, whichever comes first in the journal. Then no attempt
 //     begins, running ones are awaited to their outcome, and every step that
 //     completed or is unknown, and has an undo, is undone: after all that depend
-//     on it.
+//     on it. A step without undo is left as it is; it should say that there is
+//     nothing to undo ("undo: false"), or package check refuses the definition.
 //  3. A run whose last step completes before it turns back is completed.
-//  4. Once the pivot step has completed, or may have, the run does not turn back.
-//     A step that is exhausted from then on makes it stuck.
+//  4. Once the pivot step has completed, or may have, the run does not turn back
+//     but is driven on. A step with unlimited attempts is tried again for ever from
+//     then on, also when it fails for good; one that is exhausted makes the run
+//     stuck, and its definition is one that package check refuses.
 //  5. An undo that is exhausted makes the run stuck. A retry signal gives
 //     whatever is stuck, now or later, one more round of attempts.
 //  6. A run ends once. Nothing is decided after that.

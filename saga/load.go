@@ -25,15 +25,18 @@ import (
 //	    needs: [parse, check]     # what must have completed; default nothing
 //	    with: {...}               # its input, a Template; default null
 //	    timeout: 30s              # of an attempt; default 1m or the deadline, whichever is less
-//	    retry: {attempts: 3, backoff: 500ms, max: 30s}   # the defaults
-//	    undo: true                # or {timeout: ..., retry: ...}; default nothing to undo
+//	    retry: {attempts: 3, backoff: 500ms, max: 30s}   # the defaults; or attempts: unlimited
+//	    undo: true                # or {timeout: ..., retry: ...}, or false: nothing to undo
 //	    pivot: false              # the point of no return
 //	output: {...}                 # the output of the run, a Template; default null
 //
 // Durations are Go's: "500ms", "1m30s". If only one of backoff and max is
 // given, the other's default moves so that max is not less. An undo has the
-// timeout of its step and 10 attempts unless it says otherwise. Unknown keys
-// are errors, and so is everything that could only fail later.
+// timeout of its step and 10 attempts unless it says otherwise. A step should say
+// whether it is undone, unless it is the pivot or comes behind it; Load does not
+// insist, because runs are pinned to texts in which steps did not, but package
+// check does. Unknown keys are errors, and so is everything that could only fail
+// later.
 //
 // file is only a name for messages. open reads the schema file that input refers
 // to, by a clean relative slash path as package io/fs has it; nil refuses.

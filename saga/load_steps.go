@@ -54,6 +54,9 @@ func (d *Definition) arrange(drafts []stepDraft, order []int) {
 		}
 		slices.Sort(step.Needs)
 		d.index[step.Name] = p
+		if step.Pivot {
+			d.pivot = p + 1
+		}
 		d.Steps = append(d.Steps, step)
 	}
 }
@@ -96,7 +99,7 @@ func (l *loader) step(f field, deadline time.Duration) stepDraft {
 		}
 	}
 	s.Retry = l.policy(s.node.field("retry"), where+"retry: ", DefaultAttempts)
-	s.Undo = l.undo(s.node.field("undo"), where+"undo: ", s.Timeout)
+	s.Undo, s.NothingToUndo = l.undo(s.node.field("undo"), where+"undo: ", s.Timeout)
 	s.Pivot = l.boolean(s.node.field("pivot"), where+"pivot: ")
 	return s
 }
@@ -112,7 +115,8 @@ func (l *loader) boolean(n *node, where string) bool {
 	return b
 }
 
-func (l *loader) undo(n *node, where string, timeout time.Duration) *Undo {
+// undo reads how a step is undone, or that there is nothing to undo.
+func (l *loader) undo(n *node, where string, timeout time.Duration) (undo *Undo, nothing bool) {
 	u := &Undo{Timeout: timeout}
 	if n != nil && n.kind == isObject {
 		l.object(n, where, "timeout", "retry")
@@ -120,16 +124,20 @@ func (l *loader) undo(n *node, where string, timeout time.Duration) *Undo {
 			u.Timeout = l.duration(t, where+"timeout: ")
 		}
 		u.Retry = l.policy(n.field("retry"), where+"retry: ", DefaultUndoAttempts)
-		return u
+		if u.Retry.Attempts == Unlimited {
+			l.problem(n.field("retry").field("attempts").place, where+"retry: attempts: ",
+				"an undo has an end, behind which somebody looks at it: want a whole number from 1 to %d", MaxAttempts)
+		}
+		return u, false
 	}
 	if n != nil && n.kind != isBool {
-		l.problem(n.place, where, "want true or an object with the keys timeout, retry, not %s", n.kind)
+		l.problem(n.place, where, "want true, false or an object with the keys timeout, retry, not %s", n.kind)
 	}
 	if n == nil || n.value != true {
-		return nil
+		return nil, n != nil
 	}
 	u.Retry = l.policy(nil, where, DefaultUndoAttempts)
-	return u
+	return u, false
 }
 
 func (l *loader) policy(n *node, where string, attempts int) Policy {
@@ -155,14 +163,20 @@ func (l *loader) policy(n *node, where string, attempts int) Policy {
 	if p.Max < p.Backoff && p.Max > 1 { // 1 has been reported
 		l.problem(longest.place, where+"max: ", "%s is less than the backoff, %s", p.Max, p.Backoff)
 	}
+	if p.Attempts == Unlimited && p.Max < MinUnlimited && p.Max > 1 {
+		l.problem(longest.place, where+"max: ", "%s is less than unlimited attempts need, %s", p.Max, MinUnlimited)
+	}
 	return p
 }
 
 func (l *loader) attempts(n *node, where string) int {
+	if n.value == "unlimited" {
+		return Unlimited
+	}
 	count, ok := n.value.(int64)
 	switch {
 	case !ok:
-		l.problem(n.place, where, "want a whole number from 1 to %d", MaxAttempts)
+		l.problem(n.place, where, "want unlimited or a whole number from 1 to %d", MaxAttempts)
 	case count < 1 || count > MaxAttempts:
 		l.problem(n.place, where, "%d is not from 1 to %d", count, MaxAttempts)
 	default:

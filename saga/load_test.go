@@ -102,9 +102,12 @@ func describe(d *Definition) string {
 	for i, s := range d.Steps {
 		fmt.Fprintf(&b, "%d %s: service %s, needs %v, with %v, timeout %s, retry %s, pivot %v, undo ",
 			i, s.Name, s.Service, s.Needs, !s.With.IsZero(), s.Timeout, describePolicy(s.Retry), s.Pivot)
-		if s.Undo == nil {
-			b.WriteString("none\n")
-		} else {
+		switch {
+		case s.NothingToUndo:
+			b.WriteString("nothing\n")
+		case s.Undo == nil:
+			b.WriteString("not said\n")
+		default:
 			fmt.Fprintf(&b, "%s, %s\n", s.Undo.Timeout, describePolicy(s.Undo.Retry))
 		}
 	}
@@ -112,7 +115,12 @@ func describe(d *Definition) string {
 	return b.String()
 }
 
-func describePolicy(p Policy) string { return fmt.Sprintf("%dx %s..%s", p.Attempts, p.Backoff, p.Max) }
+func describePolicy(p Policy) string {
+	if p.Attempts == Unlimited {
+		return fmt.Sprintf("unlimited %s..%s", p.Backoff, p.Max)
+	}
+	return fmt.Sprintf("%dx %s..%s", p.Attempts, p.Backoff, p.Max)
+}
 
 // checkCanonical checks that the text of a definition loads, without any file,
 // as the same definition.

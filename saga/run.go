@@ -1,9 +1,10 @@
 package saga
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"segue/events"
@@ -32,28 +33,8 @@ type Run struct {
 
 // progress is what has happened to one step.
 type progress struct {
-	do   []attempt // [n-1] is attempt n
-	undo []attempt
+	do, undo series
 }
-
-// attempt holds the two messages of one attempt.
-type attempt struct {
-	requested mark
-	withheld  bool // requested holds a withheld message in place of a command
-	settled   mark
-	verdict   verdict
-	failure   events.Failed   // for failed, and for unknown as far as it is told
-	output    json.RawMessage // for completed
-}
-
-type verdict int
-
-const (
-	pending   verdict = iota // no outcome yet
-	completed                // done
-	failed                   // not done
-	unknown                  // maybe done
-)
 
 // mark is where and when a message was stored. The zero mark means that there
 // is no such message.
@@ -78,6 +59,18 @@ func latest(marks ...mark) mark {
 
 func markOf(e events.Entry) mark {
 	return mark{sequence: e.Sequence, at: e.Stored, id: e.Event.ID}
+}
+
+// Clone returns a run with the same state that shares nothing with this one that
+// either changes.
+func (r *Run) Clone() *Run {
+	c := *r
+	c.outputs, c.retries = maps.Clone(r.outputs), maps.Clone(r.retries)
+	c.steps = slices.Clone(r.steps)
+	for i := range c.steps {
+		c.steps[i] = progress{do: slices.Clone(r.steps[i].do), undo: slices.Clone(r.steps[i].undo)}
+	}
+	return &c
 }
 
 // ErrNotStarted is returned by [Begin] for an entry that is not the started

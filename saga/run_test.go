@@ -17,6 +17,15 @@ steps:
 output: {said: "${steps.greet}"}
 `
 
+func mustLoad(t *testing.T, text string) *Definition {
+	t.Helper()
+	d, err := Load("saga.yaml", []byte(text), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
 // begin returns a run of a definition and its started message.
 func begin(t testing.TB, d *Definition, input string) (*Run, events.Entry) {
 	t.Helper()

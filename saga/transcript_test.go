@@ -72,12 +72,35 @@ func (s *script) play(t *testing.T, text string) string {
 		}
 		command, input, _ := strings.Cut(head, "\n")
 		printed := s.do(t, command, input)
+		s.checkEssence(t)
 		out.WriteString(printed)
 		if strings.HasSuffix(block, "\n\n") {
 			out.WriteString("\n")
 		}
 	}
 	return out.String()
+}
+
+// checkEssence holds the run against the one that its essence makes.
+func (s *script) checkEssence(t *testing.T) {
+	t.Helper()
+	if s.run == nil {
+		return
+	}
+	essence := s.run.Essence()
+	again, err := Begin(s.definition, essence[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range essence[1:] {
+		again.Apply(e)
+	}
+	if !reflect.DeepEqual(again, s.run) {
+		t.Errorf("the essence makes another run:\n%+v\nwant\n%+v", again, s.run)
+	}
+	if len(essence) > len(s.stored) {
+		t.Errorf("the essence of %d messages has %d", len(s.stored), len(essence))
+	}
 }
 
 func (s *script) do(t *testing.T, command, input string) string {

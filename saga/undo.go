@@ -13,6 +13,9 @@ type turn struct {
 	reason events.Reason
 }
 
+// Turned says that the run has turned back.
+func (r *Run) Turned() bool { return r.turn() != nil }
+
 // turn returns the first cause to turn back, or nil for a run that goes forward.
 func (r *Run) turn() *turn {
 	if r.committed() {
@@ -27,7 +30,7 @@ func (r *Run) turn() *turn {
 	consider(r.cancel, events.Reason{Kind: events.ReasonCanceled})
 	consider(r.deadline, events.Reason{Kind: events.ReasonDeadline})
 	for i, step := range r.Definition.Steps {
-		if s := r.do(i); s.phase == exhausted {
+		if s := r.do(i); s.Phase == PhaseExhausted {
 			f := s.last.failure
 			consider(s.last.settled, events.Reason{Kind: events.ReasonFailed, Step: step.Name, Message: f.Message, Code: f.Code})
 		}
@@ -45,11 +48,11 @@ func (r *Run) settleAll(d *Decision, now time.Time) bool {
 	for i := range r.Definition.Steps {
 		step := &r.Definition.Steps[i]
 		switch s := r.do(i); {
-		case s.phase == running:
+		case s.Phase == PhaseRunning:
 			settled = false
-		case r.free(i) && (s.phase == idle || s.phase == waiting):
+		case r.free(i) && (s.Phase == PhaseIdle || s.Phase == PhaseWaiting):
 			settled = false
-			n := events.Attempt{N: s.next}
+			n := events.Attempt{N: s.Next}
 			d.add(r.entry(r.subject(events.KindCommand, step, n), events.TypeStepWithheld, r.enabled(i, s).id, now))
 		}
 	}
@@ -65,11 +68,11 @@ func (r *Run) back(d *Decision, now time.Time, t *turn) {
 		undone := true
 		if r.mustUndo(i) {
 			s := r.undo(i)
-			undone = s.phase == done
+			undone = s.Phase == PhaseDone
 			if undone {
 				cause = latest(cause, s.last.settled)
 			}
-			if !blocked[i] && (s.phase == idle || s.phase == waiting) && d.at(s.due, now) {
+			if !blocked[i] && (s.Phase == PhaseIdle || s.Phase == PhaseWaiting) && d.at(s.due, now) {
 				d.add(r.requestUndo(i, s, t, now))
 			}
 		}
@@ -91,10 +94,10 @@ func (r *Run) mustUndo(i int) bool {
 		return false
 	}
 	s := r.do(i)
-	return s.phase == done || s.unknown
+	return s.Phase == PhaseDone || s.Unknown
 }
 
-func (r *Run) requestUndo(i int, s standing, t *turn, now time.Time) events.Entry {
+func (r *Run) requestUndo(i int, s Standing, t *turn, now time.Time) events.Entry {
 	step := &r.Definition.Steps[i]
 	cause := t.mark
 	if s.last != nil {
@@ -102,12 +105,12 @@ func (r *Run) requestUndo(i int, s standing, t *turn, now time.Time) events.Entr
 	}
 	tried := r.do(i)
 	data := events.UndoRequested{Attempts: tried.made}
-	if tried.phase == done {
+	if tried.Phase == PhaseDone {
 		data.Output = tried.last.output
 	}
 	// What made the input once makes it again: the outputs it is made of stand.
 	data.Input, _ = step.With.Eval(r.input, r.outputs)
-	return r.command(step, events.Attempt{N: s.next, Undo: true}, events.TypeUndoRequested,
+	return r.command(step, events.Attempt{N: s.Next, Undo: true}, events.TypeUndoRequested,
 		events.MarshalData(data), step.Undo.Timeout, cause, now)
 }
 
@@ -122,7 +125,7 @@ func (r *Run) undone() []string {
 		if step.Undo == nil {
 			continue
 		}
-		if s := r.undo(i); s.phase == done {
+		if s := r.undo(i); s.Phase == PhaseDone {
 			list = append(list, undo{s.last.settled.sequence, step.Name})
 		}
 	}

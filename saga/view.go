@@ -83,10 +83,10 @@ func (r *Run) Status() Status {
 	}
 	turned := r.turn() != nil
 	for i, step := range r.Definition.Steps {
-		if r.committed() && r.do(i).phase == exhausted {
+		if r.committed() && r.do(i).Phase == PhaseExhausted {
 			return StatusStuck
 		}
-		if turned && step.Undo != nil && r.undo(i).phase == exhausted {
+		if turned && step.Undo != nil && r.undo(i).Phase == PhaseExhausted {
 			return StatusStuck
 		}
 	}
@@ -98,6 +98,9 @@ func (r *Run) Status() Status {
 
 // Ended says that the run has ended.
 func (r *Run) Ended() bool { return r.ended.Sequence > 0 }
+
+// Sequence returns that of the first message of the run.
+func (r *Run) Sequence() uint64 { return r.at.sequence }
 
 // Started returns when the run began, by the journal's time.
 func (r *Run) Started() time.Time { return r.at.at }
@@ -137,14 +140,14 @@ func (r *Run) stepView(i int, status Status, turned bool) StepView {
 	for _, n := range step.Needs {
 		v.Needs = append(v.Needs, r.Definition.Steps[n].Name)
 	}
-	attempts := r.steps[i].do
+	attempts := r.steps[i].do.asked(s)
 	if step.Undo != nil {
 		u := r.undo(i)
 		v.Undos = u.made
 		if u.made > 0 {
 			v.Due = u.due
 		}
-		attempts = append(attempts[:len(attempts):len(attempts)], r.steps[i].undo...)
+		attempts = append(attempts, r.steps[i].undo.asked(u)...)
 	}
 	if status.Ended() || turned && v.Undos == 0 {
 		v.Due = time.Time{}
@@ -177,35 +180,35 @@ func (v *StepView) see(a *attempt) {
 func (r *Run) state(i int, turned bool) State {
 	s := r.do(i)
 	if turned && r.mustUndo(i) {
-		switch u := r.undo(i); u.phase {
-		case done:
+		switch u := r.undo(i); u.Phase {
+		case PhaseDone:
 			return StateUndone
-		case exhausted:
+		case PhaseExhausted:
 			return StateStuck
-		case running, waiting:
+		case PhaseRunning, PhaseWaiting:
 			return StateUndoing
 		}
 	}
-	switch s.phase {
-	case running:
+	switch s.Phase {
+	case PhaseRunning:
 		return StateRunning
-	case waiting:
+	case PhaseWaiting:
 		if turned {
 			return StateSkipped
 		}
 		return StateRetrying
-	case done:
+	case PhaseDone:
 		return StateCompleted
-	case exhausted:
+	case PhaseExhausted:
 		switch {
 		case r.committed():
 			return StateStuck
-		case s.unknown:
+		case s.Unknown:
 			return StateUnknown
 		}
 		return StateFailed
-	case withheld:
-		if s.unknown {
+	case PhaseWithheld:
+		if s.Unknown {
 			return StateUnknown
 		}
 		return StateSkipped

@@ -3,6 +3,8 @@ package engine
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"sync"
 
 	"segue/document"
@@ -13,10 +15,10 @@ import (
 // are under way, whose definition may be an older one. Texts are kept in the
 // data store under their digest.
 type catalogue struct {
-	store  document.Store
-	byName map[string]*saga.Definition
+	store document.Store
 
 	mu       sync.Mutex
+	byName   map[string]*saga.Definition
 	byDigest map[string]*saga.Definition
 }
 
@@ -27,15 +29,36 @@ func newCatalogue(sagas []*saga.Definition, store document.Store) *catalogue {
 		byDigest: make(map[string]*saga.Definition),
 	}
 	for _, d := range sagas {
-		c.byName[d.Name], c.byDigest[d.Digest] = d, d
+		c.put(d)
 	}
 	return c
 }
 
+// put makes a definition that of its name.
+func (c *catalogue) put(d *saga.Definition) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.byName[d.Name], c.byDigest[d.Digest] = d, d
+}
+
+// named returns the definition that new runs of a name get, or nil.
+func (c *catalogue) named(name string) *saga.Definition {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.byName[name]
+}
+
+// names returns the names that starts may give, sorted.
+func (c *catalogue) names() []string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.Sorted(maps.Keys(c.byName))
+}
+
 // publish stores the definitions that runs may be pinned to from now on.
 func (c *catalogue) publish(ctx context.Context) error {
-	for name, d := range c.byName {
-		if _, err := document.PutData(ctx, c.store, d.Text); err != nil {
+	for _, name := range c.names() {
+		if _, err := document.PutData(ctx, c.store, c.named(name).Text); err != nil {
 			return fmt.Errorf("store definition of saga %s: %w", name, err)
 		}
 	}

@@ -4,10 +4,12 @@
 //	saga.start.*       => intake: a started message, or a rejection with the reason
 //	saga.run.<pp>.>    => one loop for each partition that this engine owns:
 //	                      follow, apply, decide, append
+//	saga.definition.*  => the definitions of new runs, if they are good
+//	ended runs         => the history, and in time out of the journal
 //	members            => who owns which partition, by rendezvous hashing
 //
 // An engine keeps nothing that is not in the journal. Recovery is the ordinary
-// path: read from the beginning, apply, decide. Several engines share the
+// path: read, apply, decide; snapshots only make it shorter. Several engines share the
 // partitions; while the owner of one changes, two may decide for it, which is
 // harmless because each message is written once.
 package engine
@@ -31,7 +33,10 @@ type Engine struct {
 	catalogue  *catalogue
 	clock      *journal.Clock
 	partitions int
+	journalID  string
 	running    atomic.Int64 // runs that have not ended, in the partitions owned
+	reserved   atomic.Int64 // room for runs whose start is awaited or being taken in
+	joined     atomic.Bool  // the partitions have been shared out
 	shares     atomic.Int64 // partitions that are owned
 	current    atomic.Int64 // partitions that are owned and read up to the present
 }
@@ -57,11 +62,16 @@ func (e *Engine) Run(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("read journal info: %w", err)
 	}
-	e.partitions = info.Partitions
+	e.partitions, e.journalID = info.Partitions, info.ID
 	if e.clock, err = journal.NewClock(ctx, e.Journal); err != nil {
 		return err
 	}
+	applied, err := e.readApplied(ctx)
+	if err != nil {
+		return err
+	}
 	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return e.followApplied(ctx, applied) })
 	group.Go(func() error { e.clock.Keep(ctx, e.Journal); return nil })
 	group.Go(func() error { return e.own(ctx) })
 	group.Go(func() error { return e.intake(ctx) })
@@ -69,10 +79,9 @@ func (e *Engine) Run(ctx context.Context) error {
 }
 
 // Ready says that every partition this engine owns has been read up to the
-// present.
+// present. One that owns none stands by and is ready.
 func (e *Engine) Ready() bool {
-	shares := e.shares.Load()
-	return shares > 0 && e.current.Load() == shares
+	return e.joined.Load() && e.current.Load() == e.shares.Load()
 }
 
 // own keeps one loop running for each partition that falls to this engine.
@@ -101,6 +110,7 @@ func (e *Engine) own(ctx context.Context) error {
 			}
 		}
 		e.shares.Store(int64(len(loops)))
+		e.joined.Store(true)
 		e.Log.Info("partitions shared out", "orchestrators", len(alive), "owned", len(loops))
 	}
 	return nil
@@ -116,7 +126,7 @@ func (e *Engine) start(ctx context.Context, number int) (stop func()) {
 			err := p.run(ctx)
 			p.leave()
 			if ctx.Err() == nil {
-				e.Log.Warn("partition is read again from the beginning", "partition", number, "error", err)
+				e.Log.Warn("partition is read again", "partition", number, "error", err)
 				pause(ctx, retryDelay)
 			}
 		}

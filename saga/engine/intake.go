@@ -6,8 +6,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"maps"
-	"slices"
 	"strings"
 	"time"
 
@@ -41,10 +39,7 @@ func (e *Engine) intake(ctx context.Context) error {
 }
 
 func (e *Engine) takeStarts(ctx context.Context, work journal.Work) error {
-	for {
-		for e.running.Load() >= int64(e.MaxRunning) && ctx.Err() == nil {
-			pause(ctx, intakeRest)
-		}
+	for e.reserve(ctx) {
 		d, err := work.Next(ctx)
 		if ctx.Err() != nil {
 			if err == nil {
@@ -56,7 +51,22 @@ func (e *Engine) takeStarts(ctx context.Context, work journal.Work) error {
 			return fmt.Errorf("next start: %w", err)
 		}
 		e.takeStart(ctx, d)
+		e.reserved.Add(-1)
 	}
+	return nil
+}
+
+// reserve waits for room for one more run, so that whoever waits for a start has
+// it when the start comes. It returns false when ctx is done.
+func (e *Engine) reserve(ctx context.Context) bool {
+	for ctx.Err() == nil {
+		if e.running.Load()+e.reserved.Add(1) <= int64(e.MaxRunning) {
+			return true
+		}
+		e.reserved.Add(-1)
+		pause(ctx, intakeRest)
+	}
+	return false
 }
 
 func (e *Engine) takeStart(ctx context.Context, d journal.Delivery) {
@@ -68,8 +78,17 @@ func (e *Engine) takeStart(ctx context.Context, d journal.Delivery) {
 		entry, err = e.reject(ctx, r, d.Message())
 		e.Log.Warn("start is rejected", "subject", d.Message().Subject, "rejected", entry.Subject.Start, "reason", r.reason)
 	}
-	if err == nil {
+	if err == nil && entry.Subject.Kind == events.KindStarted {
+		var kept bool
+		if kept, err = e.inHistory(ctx, entry.Subject.Run); kept {
+			result = "repeated" // its run has left the journal
+		}
+	}
+	if err == nil && result != "repeated" {
+		// In time, or what the history says may no longer be true.
+		ctx, cancel := context.WithTimeout(ctx, journal.LongSilence)
 		err = e.store(ctx, entry)
+		cancel()
 	}
 	if err != nil {
 		e.Log.Warn("start goes back to its queue", "subject", d.Message().Subject, "error", err)
@@ -107,10 +126,9 @@ func (e *Engine) accept(ctx context.Context, m events.Message) (events.Entry, er
 	if err != nil {
 		return refuse("%v", err)
 	}
-	d := e.catalogue.byName[subject.Definition]
+	d := e.catalogue.named(subject.Definition)
 	if d == nil {
-		known := slices.Sorted(maps.Keys(e.catalogue.byName))
-		return refuse("no saga is named %q; there are: %s", subject.Definition, strings.Join(known, ", "))
+		return refuse("no saga is named %q; there are: %s", subject.Definition, strings.Join(e.catalogue.names(), ", "))
 	}
 	start, err = checkOut(ctx, e.Data, start)
 	switch {

@@ -14,6 +14,10 @@ type ledger struct {
 	runs   map[string]*account
 	dirty  []*account
 	timers timers
+	gone   departures
+	// orphans are the runs that cannot be carried on, with their first sequence.
+	orphans map[string]uint64
+	tidy    time.Time // when the next run may leave the journal; zero if none waits for it
 }
 
 // account is one run and what is on its way for it.
@@ -30,7 +34,27 @@ type account struct {
 	index   int // in timers, -1 if absent
 }
 
-func newLedger() *ledger { return &ledger{runs: make(map[string]*account)} }
+func newLedger() *ledger {
+	return &ledger{runs: make(map[string]*account), orphans: make(map[string]uint64)}
+}
+
+// low returns the lowest sequence of the runs that have not ended; limit if it is
+// lower.
+func (l *ledger) low(limit uint64) uint64 {
+	for _, a := range l.runs {
+		limit = min(limit, a.run.Sequence())
+	}
+	for _, sequence := range l.orphans {
+		limit = min(limit, sequence)
+	}
+	return limit
+}
+
+// size is about how much there is to write in a snapshot, in messages.
+func (l *ledger) size() int {
+	const messagesOfRun = 5
+	return messagesOfRun*len(l.runs) + (len(l.gone.leaving)+len(l.gone.keeping))/messagesOfRun
+}
 
 // begin opens the account of a run.
 func (l *ledger) begin(d *saga.Definition, started events.Entry) error {

@@ -18,7 +18,9 @@ import (
 //	segue_runs_running{partition}                   => runs that have not ended
 //	segue_runs_stuck                                => runs that wait for an operator; alert on > 0
 //	segue_runs_orphaned_total                       => runs whose start or definition cannot be read; alert on > 0
-//	segue_starts_total{result}                      => start events: accepted or rejected
+//	segue_starts_total{result}                      => start events: accepted, repeated or rejected
+//	segue_runs_kept_total                           => runs that have ended and were kept in the history
+//	segue_runs_purged_total                         => runs that have left the journal
 //
 // A nil Metrics counts nothing.
 type Metrics struct {
@@ -30,6 +32,8 @@ type Metrics struct {
 	runsStuck   prometheus.Gauge
 	orphaned    prometheus.Counter
 	starts      *prometheus.CounterVec
+	runsKept    prometheus.Counter
+	runsPurged  prometheus.Counter
 }
 
 // NewMetrics registers the metrics.
@@ -61,7 +65,13 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 			Name: "segue_starts_total", Help: "Start events taken in.",
 		}, []string{"result"}),
 	}
-	r.MustRegister(m.runsStarted, m.runsEnded, m.duration, m.outcomes, m.running, m.runsStuck, m.orphaned, m.starts)
+	m.runsKept = prometheus.NewCounter(prometheus.CounterOpts{
+		Name: "segue_runs_kept_total", Help: "Runs that have ended and were kept in the history.",
+	})
+	m.runsPurged = prometheus.NewCounter(prometheus.CounterOpts{
+		Name: "segue_runs_purged_total", Help: "Runs that have left the journal.",
+	})
+	r.MustRegister(m.runsKept, m.runsPurged, m.runsStarted, m.runsEnded, m.duration, m.outcomes, m.running, m.runsStuck, m.orphaned, m.starts)
 	return m
 }
 
@@ -126,5 +136,17 @@ func (m *Metrics) orphan() {
 func (m *Metrics) start(result string) {
 	if m != nil {
 		m.starts.WithLabelValues(result).Inc()
+	}
+}
+
+func (m *Metrics) kept(n int) {
+	if m != nil {
+		m.runsKept.Add(float64(n))
+	}
+}
+
+func (m *Metrics) left(n int) {
+	if m != nil {
+		m.runsPurged.Add(float64(n))
 	}
 }

@@ -2,17 +2,14 @@ package engine
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 
-	"segue/document"
 	"segue/events"
 	"segue/journal"
-	"segue/saga"
 )
 
 // partition is the loop of one partition: one goroutine owns the ledger; a
@@ -25,32 +22,37 @@ type partition struct {
 	live    bool
 	counted int // runs counted into Engine.running
 	flying  int // batches on their way to the journal
+
+	epoch    int       // of the clock when reading began
+	woke     time.Time // when the loop last came round
+	began    time.Time // when reading began
+	sequence uint64    // of the message read last
+	unsaved  int       // messages read since the last snapshot
+	tidying  bool      // an errand is being done, or a snapshot stored
+	pruned   time.Time // when the journal was pruned last
 }
 
 func newPartition(e *Engine, number int) *partition {
 	return &partition{Engine: e, number: number, ledger: newLedger(), log: e.Log.With("partition", number)}
 }
 
-// item is a message of the journal, ready to be applied.
-type item struct {
-	entry      events.Entry
-	definition *saga.Definition // of a started message
-	live       bool             // the mark that all that was stored has been read
-}
-
-// run reads the partition from its beginning and decides for its runs until ctx
-// is done or the feed breaks.
+// run reads the partition, from its last snapshot on, and decides for its runs
+// until ctx is done, the feed breaks or what was read may be out of date.
 func (p *partition) run(ctx context.Context) error {
-	feed, err := p.Journal.Follow(ctx, events.PartitionFilter(p.number), 0)
+	p.epoch, p.began = p.clock.Epoch(), time.Now()
+	after, err := p.restore(ctx)
+	if err != nil {
+		return err
+	}
+	feed, err := p.Journal.Follow(ctx, events.PartitionFilter(p.number), after)
 	if err != nil {
 		return err
 	}
 	defer feed.Close()
 	group, ctx := errgroup.WithContext(ctx)
 	items := make(chan item, p.Batch)
-	landed := make(chan struct{}, p.Window)
 	group.Go(func() error { return p.read(ctx, feed, items) })
-	group.Go(func() error { return p.loop(ctx, group, items, landed) })
+	group.Go(func() error { return p.loop(ctx, group, items) })
 	return group.Wait()
 }
 
@@ -70,119 +72,103 @@ func (p *partition) leave() {
 	p.Metrics.forget(p.number)
 }
 
-// read turns records into items: decodes them, fetches what their data refers
-// to, finds the definition of a run that begins.
-func (p *partition) read(ctx context.Context, feed journal.Feed, items chan<- item) error {
-	for {
-		record, err := feed.Next(ctx)
-		if err != nil {
-			return fmt.Errorf("read partition: %w", err)
-		}
-		it := item{live: record.Live}
-		if !record.Live {
-			p.clock.Saw(record.Stored)
-			if it, err = p.open(ctx, record); err != nil {
-				return err
-			}
-		}
-		select {
-		case items <- it:
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-	}
-}
-
-// open decodes a record. What cannot be read is passed on without its event, so
-// that it holds its place; a journal or store out of reach is waited for.
-func (p *partition) open(ctx context.Context, record journal.Record) (item, error) {
-	entry, err := record.Entry()
-	it := item{entry: entry}
-	if err != nil {
-		p.log.Error("message of the journal cannot be read", "subject", record.Subject, "sequence", record.Sequence, "error", err)
-		it.entry.Event, err = events.Event{}, nil
-	} else {
-		err = persist(ctx, p.log, "reading event data", func() error {
-			it.entry.Event, err = checkOut(ctx, p.Data, entry.Event)
-			if err == nil || !gone(err) {
-				return err
-			}
-			p.log.Error("event data is gone", "subject", record.Subject, "dataref", entry.Event.DataRef, "error", err)
-			it.entry.Event = events.Event{}
-			return nil
-		})
-	}
-	if err == nil && entry.Subject.Kind == events.KindStarted {
-		it.definition, err = p.definition(ctx, it.entry)
-	}
-	return it, err
-}
-
-// definition returns the definition that a started message is pinned to, or nil
-// if there is no way to carry on its run.
-func (p *partition) definition(ctx context.Context, started events.Entry) (d *saga.Definition, err error) {
-	orphan := func(reason error) {
-		p.log.Error("run cannot be carried on", "run", started.Subject.Run, "error", reason)
-		p.Metrics.orphan()
-	}
-	if want := events.PartitionOf(started.Subject.Run, p.partitions); want != p.number {
-		orphan(fmt.Errorf("it belongs to partition %d", want))
-		return nil, nil
-	}
-	data, err := saga.ReadStarted(started)
-	if err != nil {
-		orphan(err)
-		return nil, nil
-	}
-	err = persist(ctx, p.log, "reading a definition", func() error {
-		d, err = p.catalogue.pinned(ctx, data.Digest)
-		var problem saga.Problems
-		if err != nil && (gone(err) || errors.As(err, &problem)) {
-			orphan(err)
-			return nil
-		}
-		return err
-	})
-	return d, err
-}
-
-// gone says that data is not there and waiting does not bring it.
-func gone(err error) bool {
-	return errors.Is(err, document.ErrNotFound) || errors.Is(err, document.ErrChanged) || errors.Is(err, document.ErrDataTooLarge)
-}
-
-// loop applies items and, once it has read up to the present, decides.
-func (p *partition) loop(ctx context.Context, group *errgroup.Group, items <-chan item, landed chan struct{}) error {
+// loop applies items and, once it has read up to the present, decides, keeps
+// what has ended and takes snapshots. What takes time is done beside it.
+func (p *partition) loop(ctx context.Context, group *errgroup.Group, items <-chan item) error {
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
-	for {
-		timer.Reset(p.untilNext())
+	done := make(chan func(), p.Window+2) // has room for all that is done beside the loop
+	beside := func(work func() error, landed func()) {
+		group.Go(func() error {
+			err := work()
+			done <- landed
+			return err
+		})
+	}
+	for p.woke = time.Now(); ; {
+		timer.Reset(min(p.untilNext(), journal.LongSilence/3))
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-timer.C:
-		case <-landed:
-			p.flying--
+		case landed := <-done:
+			landed()
 		case it := <-items:
 			p.take(it)
 			p.drain(items)
 		}
-		for p.live && p.flying < p.Window {
-			batch := p.ledger.decide(p.clock.Now(), p.Batch, p.seen)
-			if len(batch) == 0 {
-				break
-			}
-			p.flying++
-			group.Go(func() error { return p.append(ctx, batch, landed) })
+		if p.outdated() {
+			return errOutdated
 		}
+		if p.live {
+			p.decide(ctx, beside)
+			p.tidy(ctx, beside)
+		}
+	}
+}
+
+// errOutdated says that what was read may have left the journal since.
+var errOutdated = fmt.Errorf("nothing was heard of the journal for %v", journal.LongSilence)
+
+// outdated says that this process stood still, or the journal was silent, for
+// so long that others may have ended runs, and taken them out of the journal,
+// that look as if they went on. What would be written for them would be stored.
+func (p *partition) outdated() bool {
+	now := time.Now()
+	asleep := now.Sub(p.woke)
+	p.woke = now
+	return asleep > journal.LongSilence || p.clock.Epoch() != p.epoch
+}
+
+// decide sends what ought to be in the journal on its way.
+func (p *partition) decide(ctx context.Context, beside func(work func() error, landed func())) {
+	for p.flying < p.Window {
+		batch := p.ledger.decide(p.clock.Now(), p.Batch, p.seen)
+		if len(batch) == 0 {
+			return
+		}
+		p.flying++
+		beside(func() error { return p.append(ctx, batch) }, func() { p.flying-- })
+	}
+}
+
+// tidy takes care of what has ended, and of snapshots, one after the other.
+func (p *partition) tidy(ctx context.Context, beside func(work func() error, landed func())) {
+	p.ledger.tidy = time.Time{}
+	if p.tidying {
+		return
+	}
+	var e errand
+	if e, p.ledger.tidy = p.errand(); !e.none() {
+		p.tidying, p.ledger.tidy = true, time.Time{}
+		beside(func() error { return p.runErrand(ctx, e) }, func() { p.tidying = false; p.errandDone(e) })
+		return
+	}
+	// A snapshot costs as much as there is to write: it is worth its while when as
+	// much has come since the last.
+	if p.unsaved >= max(p.SnapshotEvery, p.ledger.size()) {
+		p.tidying = true
+		s := p.snapshot()
+		beside(func() error {
+			if err := p.save(ctx, s); err != nil && ctx.Err() == nil {
+				p.log.Warn("snapshot was not stored", "error", err) // it is not missed
+			}
+			return nil
+		}, func() { p.tidying = false })
 	}
 }
 
 // untilNext returns how long the loop may sleep. With a full window nothing can
 // be decided before a batch has landed, whatever is due.
 func (p *partition) untilNext() time.Duration {
-	next := p.ledger.next()
-	if next.IsZero() || !p.live || p.flying >= p.Window {
+	if !p.live {
+		return time.Hour
+	}
+	next := p.ledger.tidy
+	if due := p.ledger.next(); !due.IsZero() && p.flying < p.Window && (next.IsZero() || due.Before(next)) {
+		next = due
+	}
+	if next.IsZero() {
 		return time.Hour
 	}
 	return max(0, next.Sub(p.clock.Now()))
@@ -205,20 +191,52 @@ func (p *partition) take(it item) {
 	if it.live {
 		p.live = true
 		p.current.Add(1)
-		p.log.Debug("partition is read up to the present", "runs", len(p.ledger.runs))
+		p.log.Debug("partition is read up to the present", "runs", len(p.ledger.runs), "took", time.Since(p.began).String())
 		return
 	}
-	if it.definition != nil {
+	if it.sequence > 0 {
+		p.sequence = it.sequence
+		p.unsaved++
+	}
+	switch {
+	case it.definition != nil:
 		if err := p.ledger.begin(it.definition, it.entry); err != nil {
-			p.log.Error("run cannot be carried on", "run", it.entry.Subject.Run, "error", err)
-			p.Metrics.orphan()
+			p.orphan(it.entry, err)
 		} else if p.live {
-			p.began(it.entry)
+			p.beginning(it.entry)
 		}
-	} else if a := p.ledger.apply(it.entry); a != nil && p.live {
-		p.applied(a, it.entry)
+	case it.entry.Subject.Kind == events.KindStarted:
+		p.orphan(it.entry, it.orphan)
+	default:
+		p.apply(it.entry)
 	}
 	p.count()
+}
+
+// orphan takes a run that there is no way to carry on. It stays in the journal
+// for people to see.
+func (p *partition) orphan(started events.Entry, reason error) {
+	p.log.Error("run cannot be carried on", "run", started.Subject.Run, "error", reason)
+	p.Metrics.orphan()
+	p.ledger.orphans[started.Subject.Run] = started.Sequence
+}
+
+// apply enters a message of a run that has begun.
+func (p *partition) apply(e events.Entry) {
+	a := p.ledger.apply(e)
+	if a == nil {
+		return
+	}
+	if a.run.Ended() {
+		d := departure{run: a.run.ID, ended: e.Stored, first: a.run.Sequence(), last: e.Sequence, again: !p.live}
+		if p.live {
+			d.state = a.run
+		}
+		p.ledger.gone.ended(d)
+	}
+	if p.live {
+		p.applied(a, e)
+	}
 }
 
 // count keeps the engine's number of runs that go on.
@@ -227,30 +245,4 @@ func (p *partition) count() {
 	p.running.Add(int64(n - p.counted))
 	p.counted = n
 	p.Metrics.runs(p.number, n)
-}
-
-// append stores a batch, however long that takes.
-func (p *partition) append(ctx context.Context, batch []events.Entry, landed chan<- struct{}) error {
-	messages := make([]events.Message, len(batch))
-	err := persist(ctx, p.log, "storing event data", func() error {
-		for i, entry := range batch {
-			e, err := document.CheckIn(ctx, p.Data, entry.Event)
-			if err != nil {
-				return err
-			}
-			entry.Event = e
-			messages[i] = entry.Message()
-		}
-		return nil
-	})
-	if err == nil {
-		err = persist(ctx, p.log, "appending to the journal", func() error {
-			return p.Journal.Append(ctx, messages...)
-		})
-	}
-	if err != nil {
-		return err
-	}
-	landed <- struct{}{} // has room for the whole window
-	return nil
 }

@@ -10,7 +10,7 @@ import (
 // What the engine tells people: one log line when a run begins, turns back, gets
 // stuck and ends. Replayed messages are not told again.
 
-func (p *partition) began(started events.Entry) {
+func (p *partition) beginning(started events.Entry) {
 	a := p.ledger.runs[started.Subject.Run]
 	if a == nil {
 		return

@@ -6,6 +6,7 @@ package main
 import (
 	"context"
 	"errors"
+	"time"
 
 	"segue/daemon"
 	"segue/saga"
@@ -14,8 +15,11 @@ import (
 )
 
 type config struct {
-	Sagas      []string `name:"saga" help:"Definition of a further saga; may be given more than once." env:"SEGUE_SAGAS" type:"existingfile" placeholder:"FILE"`
-	MaxRunning int      `help:"How many runs may go on at a time; beyond it starts wait." env:"SEGUE_MAX_RUNNING" default:"1024" placeholder:"N"`
+	Sagas      []string      `name:"saga" help:"Definition of a further saga; may be given more than once." env:"SEGUE_SAGAS" type:"existingfile" placeholder:"FILE"`
+	MaxRunning int           `help:"How many runs may go on at a time; beyond it starts wait." env:"SEGUE_MAX_RUNNING" default:"1024" placeholder:"N"`
+	KeepAge    time.Duration `help:"How long the messages of a run that has ended stay in the journal; what is kept in the history stays longer." env:"SEGUE_KEEP_AGE" default:"24h" placeholder:"DURATION"`
+	KeepRuns   int           `help:"How many runs that have ended stay in the journal at most; none leaves within a minute for it." env:"SEGUE_KEEP_RUNS" default:"20000" placeholder:"N"`
+	Replicas   int           `help:"How many servers of a NATS cluster keep each stream: 1, 3 or 5. It raises the number of streams that exist and never lowers it." env:"SEGUE_REPLICAS" default:"1" placeholder:"N"`
 }
 
 func main() {
@@ -27,29 +31,31 @@ func main() {
 	})
 }
 
-// definitions returns the sagas that come with Segue and those given by the user.
-func (c config) definitions() ([]*saga.Definition, error) {
+// definitions returns the sagas that come with Segue and those given by the user,
+// loaded by a function.
+func (c config) definitions(load func([]string) ([]*saga.Definition, error)) ([]*saga.Definition, error) {
 	own, err := sagas.All()
 	if err != nil {
 		return nil, err
 	}
-	more, err := daemon.LoadSagas(c.Sagas)
+	more, err := load(c.Sagas)
 	return append(own, more...), err
 }
 
 func bus(c config) (daemon.BusOptions, error) {
-	definitions, err := c.definitions()
-	return daemon.BusOptions{Declare: true, Services: saga.Services(definitions...)}, err
+	definitions, err := c.definitions(daemon.GoodSagas) // once checked they are good
+	return daemon.BusOptions{Declare: true, Services: saga.Services(definitions...), Replicas: c.Replicas}, err
 }
 
 func work(ctx context.Context, env *daemon.Env, c config) error {
-	definitions, err := c.definitions()
+	definitions, err := c.definitions(daemon.LoadSagas)
 	if err != nil {
 		return err
 	}
 	e, err := engine.New(engine.Config{
-		Journal: env.Journal, Data: env.Data, Sagas: definitions,
+		Journal: env.Journal, Data: env.Data, Sagas: definitions, DeclareQueues: env.Journal.DeclareQueues,
 		Log: env.Log, Metrics: engine.NewMetrics(env.Metrics), MaxRunning: c.MaxRunning,
+		KeepAge: c.KeepAge, KeepRuns: c.KeepRuns,
 	})
 	if err != nil {
 		return err

@@ -1,0 +1,100 @@
+package engine
+
+import (
+	"slices"
+	"time"
+
+	"segue/saga"
+)
+
+// departure is a run that has ended and whose messages are still in the journal.
+// First it is kept in the history, later it leaves.
+type departure struct {
+	run   string
+	ended time.Time
+	first uint64 // sequence of its first message
+	last  uint64 // and of the one that ended it
+	// state is the run, as long as it has to be kept in the history and there are
+	// not too many of them: nil is read from the journal.
+	state *saga.Run
+	// again says that an engine before this one may have kept it already.
+	again bool
+}
+
+// maxStates bounds how many runs that have ended a partition holds in memory.
+const maxStates = 256
+
+// departures are those of one partition, each in one of two lines: to be kept,
+// and to leave, in the order in which they came there.
+type departures struct {
+	keeping []departure
+	leaving []departure
+}
+
+// ended takes a run that has ended.
+func (d *departures) ended(dep departure) {
+	if len(d.keeping) >= maxStates {
+		dep.state = nil
+	}
+	d.keeping = append(d.keeping, dep)
+}
+
+// kept says that the first n are in the history.
+func (d *departures) kept(n int) {
+	for _, dep := range d.keeping[:n] {
+		dep.state = nil
+		d.leaving = append(d.leaving, dep)
+	}
+	d.keeping = d.keeping[n:]
+	if len(d.keeping) == 0 {
+		d.keeping = nil // let go of the array
+	}
+}
+
+// due returns how many may leave now, and when the next one may: those that have
+// stayed for age, and of those beyond count the oldest, once they have stayed for
+// MinKeepAge.
+func (d *departures) due(now time.Time, age time.Duration, count int) (n int, next time.Time) {
+	for n < len(d.leaving) {
+		stay := age
+		if len(d.leaving)-n > count {
+			stay = MinKeepAge
+		}
+		next = d.leaving[n].ended.Add(stay)
+		if next.After(now) {
+			return n, next
+		}
+		n++
+	}
+	return n, time.Time{}
+}
+
+// low returns the lowest sequence that must stay if the first n leave, of those
+// that depart; limit if it is lower.
+func (d *departures) low(n int, limit uint64) uint64 {
+	for _, dep := range d.keeping {
+		limit = min(limit, dep.first)
+	}
+	for _, dep := range d.leaving[n:] {
+		limit = min(limit, dep.first)
+	}
+	return limit
+}
+
+// below returns how many of the first n lie wholly below a sequence.
+func (d *departures) below(n int, sequence uint64) (count int) {
+	for _, dep := range d.leaving[:n] {
+		if dep.last < sequence {
+			count++
+		}
+	}
+	return count
+}
+
+// pruned says that all below a sequence is no longer in the journal.
+func (d *departures) pruned(before uint64) {
+	d.leaving = slices.DeleteFunc(d.leaving, func(dep departure) bool { return dep.last < before })
+}
+
+// left says that the first n are no longer in the journal.
+func (d *departures) left(n int) { d.leaving = slices.Delete(d.leaving, 0, n) }

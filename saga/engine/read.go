@@ -1,0 +1,102 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"segue/document"
+	"segue/events"
+	"segue/journal"
+	"segue/saga"
+)
+
+// item is a message of the journal, ready to be applied.
+type item struct {
+	sequence   uint64
+	entry      events.Entry
+	definition *saga.Definition // of a started message
+	orphan     error            // why a started message has none
+	live       bool             // the mark that all that was stored has been read
+}
+
+// read turns records into items: decodes them, fetches what their data refers
+// to, finds the definition of a run that begins.
+func (p *partition) read(ctx context.Context, feed journal.Feed, items chan<- item) error {
+	for {
+		record, err := feed.Next(ctx)
+		if err != nil {
+			return fmt.Errorf("read partition: %w", err)
+		}
+		it := item{live: true}
+		if !record.Live {
+			p.clock.Saw(record.Stored)
+			if it, err = p.open(ctx, record); err != nil {
+				return err
+			}
+		}
+		select {
+		case items <- it:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// open decodes a record. What cannot be read is passed on without its event, so
+// that it holds its place; a journal or store out of reach is waited for.
+func (p *partition) open(ctx context.Context, record journal.Record) (item, error) {
+	entry, err := record.Entry()
+	if err != nil {
+		p.log.Error("message of the journal cannot be read", "subject", record.Subject, "sequence", record.Sequence, "error", err)
+		entry.Event = events.Event{}
+	}
+	it, err := p.openEntry(ctx, entry)
+	it.sequence = record.Sequence
+	return it, err
+}
+
+// openEntry fetches what an entry refers to.
+func (p *partition) openEntry(ctx context.Context, entry events.Entry) (item, error) {
+	it := item{entry: entry}
+	err := persist(ctx, p.log, "reading event data", func() (err error) {
+		it.entry.Event, err = checkOut(ctx, p.Data, entry.Event)
+		if err == nil || !gone(err) {
+			return err
+		}
+		p.log.Error("event data is gone", "subject", entry.Subject.String(), "dataref", entry.Event.DataRef, "error", err)
+		it.entry.Event = events.Event{}
+		return nil
+	})
+	if err == nil && entry.Subject.Kind == events.KindStarted {
+		it.definition, it.orphan, err = p.definition(ctx, it.entry)
+	}
+	return it, err
+}
+
+// definition returns the definition that a started message is pinned to, or why
+// there is no way to carry on its run.
+func (p *partition) definition(ctx context.Context, started events.Entry) (d *saga.Definition, orphan, err error) {
+	if want := events.PartitionOf(started.Subject.Run, p.partitions); want != p.number {
+		return nil, fmt.Errorf("it belongs to partition %d", want), nil
+	}
+	data, orphan := saga.ReadStarted(started)
+	if orphan != nil {
+		return nil, orphan, nil
+	}
+	err = persist(ctx, p.log, "reading a definition", func() error {
+		d, err = p.catalogue.pinned(ctx, data.Digest)
+		var problem saga.Problems
+		if err != nil && (gone(err) || errors.As(err, &problem)) {
+			orphan = err
+			return nil
+		}
+		return err
+	})
+	return d, orphan, err
+}
+
+// gone says that data is not there and waiting does not bring it.
+func gone(err error) bool {
+	return errors.Is(err, document.ErrNotFound) || errors.Is(err, document.ErrChanged) || errors.Is(err, document.ErrDataTooLarge)
+}

@@ -1,0 +1,174 @@
+package engine_test
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"segue/events"
+	"segue/journal"
+	"segue/journal/memory"
+	"segue/saga/engine"
+)
+
+// watched is a journal that notes from where it is followed.
+type watched struct {
+	journal.Journal
+	mu    *sync.Mutex
+	after *[]uint64
+}
+
+func (w watched) Follow(ctx context.Context, filter string, after uint64) (journal.Feed, error) {
+	if strings.HasPrefix(filter, "saga.run.") {
+		w.mu.Lock()
+		*w.after = append(*w.after, after)
+		w.mu.Unlock()
+	}
+	return w.Journal.Follow(ctx, filter, after)
+}
+
+// A new owner begins at the last snapshot and carries on as if it had read all.
+func TestSnapshot(t *testing.T) {
+	onStage(t, memory.Config{Partitions: 2}, func(s *stage) {
+		often := func(c *engine.Config) { c.SnapshotEvery, c.KeepAge, c.KeepRuns = 10, time.Hour, 10 }
+		d := load(t, two)
+		first := s.engine("a", often, d)
+		bulk := strings.Repeat("x", 20_000)
+		s.serve(func(c events.Entry) answer {
+			switch id := c.Subject.Run; {
+			case c.Subject.Attempt.Undo:
+				return answer{}
+			case id == run("fails") && c.Subject.Step == "second":
+				return refusing
+			case c.Subject.Step == "first":
+				return answer{events.TypeStepCompleted, map[string]string{"bulk": bulk}}
+			case strings.HasPrefix(c.Event.CorrelationID, "ends"):
+				return completed
+			}
+			return answer{}
+		})
+		for _, id := range []string{"goes-on", "fails"} {
+			s.start("two", id, `{}`)
+		}
+		for i := range 40 {
+			s.start("two", fmt.Sprint(i), `{}`)
+		}
+		for i := range 60 {
+			e := event("ends-"+fmt.Sprint(i), `{}`)
+			e.CorrelationID = e.ID
+			s.publish(events.Encode(events.StartSubject("two").String(), e))
+			s.await(run(e.ID), events.TypeRunCompleted, time.Minute)
+		}
+		passes(time.Second)
+		first.kill()
+		var mu sync.Mutex
+		var after []uint64
+		second := s.engine("b", func(c *engine.Config) {
+			often(c)
+			c.Journal = watched{c.Journal, &mu, &after}
+		}, d)
+		passes(10 * time.Second)
+		mu.Lock()
+		for _, from := range after {
+			if from < 200 {
+				t.Errorf("a partition was read from %d on", from)
+			}
+		}
+		mu.Unlock()
+		if n := second.gauge(t, "segue_runs_running"); n != 42 {
+			t.Errorf("%v runs go on behind the snapshot, want 42", n)
+		}
+		passes(time.Minute) // the deadline: all turn back
+		for i := range 40 {
+			wantText(t, s.told(run(fmt.Sprint(i))), `
+started run.started
+command first.1 step.requested
+outcome first.1 step.completed
+command second.1 step.requested
+outcome second.1 step.timedout
+command first.u1 undo.requested
+outcome first.u1 undo.timedout
+command first.u2 undo.requested
+outcome first.u2 undo.timedout`)
+			if i == 0 {
+				for _, e := range s.journal(run("0")) {
+					if e.Event.Type == events.TypeUndoRequested && e.Event.DataRef == "" {
+						t.Error("the undo does not have the large output of its step")
+					}
+				}
+			}
+		}
+		if n := len(s.history(run("ends-0"))); n != 1 {
+			t.Errorf("a run that ended before the snapshot is %d times in the history", n)
+		}
+		passes(2 * time.Hour)
+		if told := s.told(run("ends-0")); told != "" {
+			t.Errorf("a run that ended before the snapshot has not left:\n%s", told)
+		}
+	})
+}
+
+// A snapshot that is broken, or of another journal, is passed over.
+func TestUselessSnapshots(t *testing.T) {
+	onStage(t, memory.Config{Partitions: 1}, func(s *stage) {
+		d := load(t, one)
+		first := s.engine("a", func(c *engine.Config) { c.SnapshotEvery = 1 }, d)
+		for _, id := range []string{"x", "y", "z"} {
+			s.start("one", id, `{"n":1}`)
+		}
+		passes(25 * time.Second) // third attempts
+		first.kill()
+		good, err := s.data.Stat(s.ctx, "snapshot/0")
+		if err != nil || good.Size == 0 {
+			t.Fatalf("there is no snapshot: %v", err)
+		}
+		for _, broken := range []string{"", "garbage", strings.Repeat("\xff", 100)} {
+			if _, err := s.data.Put(s.ctx, "snapshot/0", strings.NewReader(broken)); err != nil {
+				t.Fatal(err)
+			}
+			p := s.engine("b"+fmt.Sprint(len(broken)), nil, d)
+			passes(10 * time.Second)
+			if n := p.gauge(t, "segue_runs_running"); n != 3 {
+				t.Errorf("behind the snapshot %.10q %v runs go on, want 3", broken, n)
+			}
+			p.kill()
+		}
+		if n := s.logs.count("partition is read from its beginning"); n < 3 {
+			t.Errorf("the log tells %d times that a snapshot was passed over, want 3 or more", n)
+		}
+	})
+}
+
+// A run that goes on in a snapshot and has left the journal since does not come
+// back with it.
+func TestSnapshotBringsNothingBack(t *testing.T) {
+	onStage(t, memory.Config{Partitions: 1}, func(s *stage) {
+		d := load(t, one)
+		soon := func(c *engine.Config) { c.SnapshotEvery, c.KeepAge = 1, time.Minute }
+		first := s.engine("a", soon, d)
+		for i := range 10 { // so that there is something to write a snapshot for
+			s.start("one", fmt.Sprint(i), `{"n":1}`)
+		}
+		passes(25 * time.Second)
+		if _, err := s.data.Stat(s.ctx, "snapshot/0"); err != nil {
+			t.Fatal(err)
+		}
+		s.serve(func(events.Entry) answer { return undone })
+		passes(5 * time.Minute)
+		if n := s.inJournal(10); n != 0 {
+			t.Fatalf("%d runs have not left", n)
+		}
+		first.kill()
+		second := s.engine("b", soon, d)
+		passes(5 * time.Minute)
+		if n := second.gauge(t, "segue_runs_running"); n != 0 {
+			t.Errorf("%v runs have come back", n)
+		}
+		if n := s.inJournal(10); n != 0 {
+			t.Errorf("%d runs are written again", n)
+		}
+	})
+}
