@@ -108,13 +108,11 @@ func (w *waiter) watchRuns(ctx context.Context, bus *daemon.Bus, after uint64) e
 	t := newTracker(bus)
 	// A run may be older than this start event: the same id was sent before.
 	for id := range w.results {
-		run, _, err := t.load(ctx, id)
+		run, err := findExactly(ctx, t, id)
 		if err != nil {
 			return err
 		}
-		if run != nil {
-			w.see(run, events.Entry{})
-		}
+		w.seeView(run.View, events.Entry{})
 	}
 	if ctx.Err() != nil {
 		return nil
@@ -128,13 +126,18 @@ func (w *waiter) watchRuns(ctx context.Context, bus *daemon.Bus, after uint64) e
 }
 
 func (w *waiter) see(run *saga.Run, e events.Entry) {
+	if w.results[run.ID] != nil { // of others no view is made
+		w.seeView(run.View(), e)
+	}
+}
+
+func (w *waiter) seeView(view saga.View, e events.Entry) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	r := w.results[run.ID]
+	r := w.results[view.Run]
 	if r == nil {
 		return
 	}
-	view := run.View()
 	if w.picture != nil && e.Sequence > 0 {
 		w.picture.show(r.Name, view, e)
 	}

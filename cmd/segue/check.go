@@ -5,11 +5,13 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strconv"
 	"strings"
 	"text/tabwriter"
 
 	"segue/daemon"
 	"segue/saga"
+	"segue/saga/check"
 	"segue/sagas"
 )
 
@@ -22,21 +24,35 @@ type checkCommand struct {
 func (checkCommand) Help() string {
 	return `A definition is loaded (syntax, names, graph, expressions), and then every way a
 run of it can go is walked through: each attempt completing, failing or timing
-out, cancel and deadline at every point. Each state is checked: steps start only
-after what they need, undo runs in reverse order and only for what was or may
-have been done, every run ends or waits for an operator.`
+out, cancel and deadline at every point, messages that come late or twice, undos
+that fail, a second orchestrator that has read less. Refused are a step that never
+runs, one that forgets its undo, a run that gets stuck though no undo has failed,
+and whatever breaks the rules of a saga; the shortest way there is told, a line a
+message. Exit status 1 if a definition is refused.`
 }
 
 // checked is the result for one definition.
 type checked struct {
-	Saga     string              `json:"saga"`
-	Digest   string              `json:"digest"`
-	Steps    int                 `json:"steps"`
+	Saga   string `json:"saga"`
+	Digest string `json:"digest"`
+	Steps  int    `json:"steps"`
+	Good   bool   `json:"good"`
+	// States were looked at; Complete says that those are all. Otherwise Sampled
+	// counts those of runs in which one thing happens after the other.
 	States   int                 `json:"states"`
 	Complete bool                `json:"complete"`
+	Sampled  int                 `json:"sampled,omitempty"`
 	Endings  map[saga.Status]int `json:"endings"`
 	StuckAt  []string            `json:"stuck_at,omitempty"`
-	Problem  string              `json:"problem,omitempty"`
+	Flaw     *flaw               `json:"flaw,omitempty"`
+}
+
+// flaw is why a definition is refused.
+type flaw struct {
+	Step   string   `json:"step,omitempty"`
+	Reason string   `json:"reason"`
+	WayOut string   `json:"way_out"`
+	Story  []string `json:"story"`
 }
 
 func (c *checkCommand) Run(g *globals) error {
@@ -44,28 +60,37 @@ func (c *checkCommand) Run(g *globals) error {
 	if err != nil {
 		return err
 	}
+	refused := false
 	for _, d := range definitions {
 		if c.Mermaid {
 			mermaid(os.Stdout, d)
 			continue
 		}
-		x := saga.Explore(d, saga.MaxStates)
-		if g.JSON {
-			err = json.NewEncoder(os.Stdout).Encode(checked{
-				Saga: d.Name, Digest: d.Digest, Steps: len(d.Steps), States: x.States,
-				Complete: x.Complete, Endings: x.Endings, StuckAt: x.StuckAt, Problem: x.Violation,
-			})
-		} else {
-			err = report(os.Stdout, d, x)
-		}
-		if err != nil {
+		r := check.Definition(d)
+		refused = refused || r.Flaw != nil
+		if err := sayChecked(g, d, r); err != nil {
 			return err
 		}
-		if x.Violation != "" {
-			return errNotCompleted
-		}
+	}
+	if refused {
+		return errNotCompleted
 	}
 	return nil
+}
+
+// sayChecked says what was found in a definition.
+func sayChecked(g *globals, d *saga.Definition, r check.Result) error {
+	if !g.JSON {
+		return report(os.Stdout, d, r)
+	}
+	c := checked{
+		Saga: d.Name, Digest: d.Digest, Steps: len(d.Steps), Good: r.Flaw == nil, States: r.States,
+		Complete: r.Complete, Sampled: r.Sampled, Endings: r.Endings, StuckAt: r.StuckAt,
+	}
+	if f := r.Flaw; f != nil {
+		c.Flaw = &flaw{Step: f.Step, Reason: f.Reason, WayOut: f.WayOut, Story: f.Story}
+	}
+	return json.NewEncoder(os.Stdout).Encode(c)
 }
 
 func (c *checkCommand) load() ([]*saga.Definition, error) {
@@ -76,31 +101,25 @@ func (c *checkCommand) load() ([]*saga.Definition, error) {
 }
 
 // report says what a definition does and what can become of its runs.
-func report(w io.Writer, d *saga.Definition, x saga.Exploration) error {
+func report(w io.Writer, d *saga.Definition, r check.Result) error {
 	fmt.Fprintf(w, "saga %s: %d steps, deadline %s, digest %.12s\n\n", d.Name, len(d.Steps), d.Deadline, d.Digest)
 	table := tabwriter.NewWriter(w, 2, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "  STEP\tSERVICE\tNEEDS\tTIMEOUT\tATTEMPTS\tUNDO")
 	for _, s := range d.Steps {
-		fmt.Fprintf(table, "  %s\t%s\t%s\t%s\t%d\t%s\n", s.Name, s.Service, needs(d, s), s.Timeout, s.Retry.Attempts, undoText(d, s))
+		fmt.Fprintf(table, "  %s\t%s\t%s\t%s\t%s\t%s\n", s.Name, s.Service, needs(d, s), s.Timeout, attempts(s), undoText(d, s))
 	}
 	if err := table.Flush(); err != nil {
 		return err
 	}
-	fmt.Fprintln(w)
-	if x.Violation != "" {
-		fmt.Fprintf(w, "BROKEN: %s\n", x.Violation)
-		return nil
-	}
-	extent := "all"
-	if !x.Complete {
-		extent = "the first"
-	}
-	fmt.Fprintf(w, "looked at %s %d states a run can be in: every run ends completed or compensated", extent, x.States)
-	if len(x.StuckAt) > 0 {
-		fmt.Fprintf(w, ",\nor waits for segue retry where attempts run out at: %s", strings.Join(x.StuckAt, ", "))
-	}
-	_, err := fmt.Fprintln(w)
+	_, err := fmt.Fprintf(w, "\n%s", r)
 	return err
+}
+
+func attempts(s saga.Step) string {
+	if s.Retry.Attempts == saga.Unlimited {
+		return "unlimited"
+	}
+	return strconv.Itoa(s.Retry.Attempts)
 }
 
 func needs(d *saga.Definition, s saga.Step) string {
@@ -122,8 +141,10 @@ func undoText(d *saga.Definition, s saga.Step) string {
 		return fmt.Sprintf("yes, %d attempts a round", s.Undo.Retry.Attempts)
 	case pivot >= 0 && d.Step(s.Name) > pivot:
 		return "never: behind the pivot"
-	default:
+	case s.NothingToUndo:
 		return "nothing to undo"
+	default:
+		return "not said"
 	}
 }
 

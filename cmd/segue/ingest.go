@@ -53,7 +53,7 @@ func (c *ingestCommand) Run(ctx context.Context, g *globals) error {
 		if err != nil {
 			return err
 		}
-		if ctx, err = sys.work(ctx, g, &c.serviceFlags, nil, definitions); err != nil {
+		if ctx, err = sys.work(ctx, g, engineFlags{}, &c.serviceFlags, nil, definitions); err != nil {
 			return err
 		}
 	}

@@ -1,7 +1,7 @@
 // Command segue runs sagas on NATS JetStream.
 //
 // It is everything in one process (ingest, up) and the client of a running
-// system (start, ls, show, watch, cancel, retry). See `segue --help`.
+// system (start, ls, show, watch, cancel, retry, rejected, doctor). See `segue --help`.
 //
 // Exit status: 0 if all went well and every run that was waited for completed;
 // 1 if one did not, or something else failed; 2 for a wrong command line.
@@ -28,15 +28,18 @@ Without --server or NATS_URL, a broker inside this process keeps its data in --d
 type commandLine struct {
 	globals
 
-	Ingest ingestCommand `cmd:"" help:"Fetch, validate, parse and save documents, and wait for the result."`
-	Up     upCommand     `cmd:"" help:"Run broker, orchestrator and services in this process until stopped."`
-	Start  startCommand  `cmd:"" help:"Publish a start event."`
-	Ls     lsCommand     `cmd:"" help:"List runs, or starts that were rejected."`
-	Show   showCommand   `cmd:"" help:"Show one run: its steps, what they answered, why it turned back."`
-	Watch  watchCommand  `cmd:"" help:"Show what happens as it happens."`
-	Cancel cancelCommand `cmd:"" help:"Turn a run back: what it did is undone."`
-	Retry  retryCommand  `cmd:"" help:"Give a stuck run another round of attempts."`
-	Check  checkCommand  `cmd:"" help:"Check saga definitions: what is wrong with them, or what they do."`
+	Ingest   ingestCommand   `cmd:"" help:"Fetch, validate, parse and save documents, and wait for the result."`
+	Up       upCommand       `cmd:"" help:"Run broker, orchestrator and services in this process until stopped."`
+	Start    startCommand    `cmd:"" help:"Publish a start event."`
+	Ls       lsCommand       `cmd:"" help:"List runs, those that have left the journal as well."`
+	Show     showCommand     `cmd:"" help:"Show one run: its steps, what they answered, why it turned back."`
+	Watch    watchCommand    `cmd:"" help:"Show what happens as it happens."`
+	Cancel   cancelCommand   `cmd:"" help:"Turn a run back: what it did is undone."`
+	Retry    retryCommand    `cmd:"" help:"Give a stuck run another round of attempts, or start a compensated one anew."`
+	Rejected rejectedCommand `cmd:"" help:"List starts that were rejected, or publish them again."`
+	Doctor   doctorCommand   `cmd:"" help:"Look at what runs, and say what is wrong and what to do."`
+	Check    checkCommand    `cmd:"" help:"Check saga definitions: what is wrong with them, or what they do."`
+	Apply    applyCommand    `cmd:"" help:"Check saga definitions and give them to a running system."`
 }
 
 // globals are the flags of every command.
@@ -65,11 +68,7 @@ func run(ctx context.Context, args []string) int {
 	}
 	selected, err := parser.Parse(args)
 	if err != nil {
-		var wrong *kong.ParseError
-		if errors.As(err, &wrong) {
-			wrong.Context.Stdout = os.Stderr // standard output is for what was asked for
-			_ = wrong.Context.PrintUsage(true)
-		}
+		daemon.Usage(os.Stderr, err)
 		fmt.Fprintf(os.Stderr, "\nsegue: %v\n", err)
 		return 2
 	}

@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"segue/events"
-	"segue/journal"
 	"segue/saga"
 )
 
@@ -26,53 +25,32 @@ func (c *showCommand) Run(ctx context.Context, g *globals) error {
 		return err
 	}
 	defer sys.Close()
-	run, entries, err := find(ctx, newTracker(sys.Bus), c.RunID)
+	run, err := find(ctx, newTracker(sys.Bus), c.RunID)
 	if err != nil {
 		return err
 	}
-	view := run.View()
 	if g.JSON {
-		return json.NewEncoder(os.Stdout).Encode(view)
+		return json.NewEncoder(os.Stdout).Encode(shown{run.View, run.past()})
 	}
-	showRun(os.Stdout, view)
+	showRun(os.Stdout, run.View)
+	if run.past() {
+		fmt.Printf("\nits messages have left the journal: the outputs of its steps are gone, and values over %d bytes\n", events.MaxArchivedValue)
+		return nil
+	}
 	if c.Events {
 		fmt.Println()
-		for _, e := range entries {
+		for _, e := range run.entries {
 			fmt.Printf("%8d  %s  %s\n", e.Sequence, e.Stored.UTC().Format("15:04:05.000"), e.Subject)
 		}
 	}
 	return nil
 }
 
-// minPrefix is how much of a run id has to be given.
-const minPrefix = 4
-
-// find loads the run whose id begins with the given characters.
-func find(ctx context.Context, t *tracker, prefix string) (*saga.Run, []events.Entry, error) {
-	if !events.ValidName(prefix) || len(prefix) < minPrefix {
-		return nil, nil, fmt.Errorf("%q is not a run id, nor the first %d characters or more of one", prefix, minPrefix)
-	}
-	run, entries, err := t.load(ctx, prefix)
-	if err != nil || run != nil {
-		return run, entries, err
-	}
-	records, err := journal.Load(ctx, t.bus.Journal, "saga.run.*.*.started")
-	if err != nil {
-		return nil, nil, err
-	}
-	var ids []string
-	for _, r := range records {
-		if s, err := events.ParseSubject(r.Subject); err == nil && strings.HasPrefix(s.Run, prefix) {
-			ids = append(ids, s.Run)
-		}
-	}
-	switch len(ids) {
-	case 0:
-		return nil, nil, fmt.Errorf("no run %s; segue ls lists them", prefix)
-	case 1:
-		return t.load(ctx, ids[0])
-	}
-	return nil, nil, fmt.Errorf("%d runs begin with %s: %s", len(ids), prefix, strings.Join(ids[:min(len(ids), 5)], ", "))
+// shown is a run as show --json writes it.
+type shown struct {
+	saga.View
+	// Archived says that the run has left the journal, and that not all is kept.
+	Archived bool `json:"archived,omitempty"`
 }
 
 // showRun writes a run for people.
@@ -90,7 +68,11 @@ func showRun(w io.Writer, v saga.View) {
 	if v.Reason != nil {
 		fmt.Fprintf(w, "turned back  %s\n", reasonText(v))
 	}
-	fmt.Fprintf(w, "input        %s\n\n", clipEnd(oneLine(string(v.Input)), 160))
+	input := "(not kept)"
+	if len(v.Input) > 0 {
+		input = clipEnd(oneLine(string(v.Input)), 160)
+	}
+	fmt.Fprintf(w, "input        %s\n\n", input)
 	showSteps(w, v)
 	if v.Reason != nil || v.Status == saga.StatusStuck {
 		fmt.Fprintln(w)

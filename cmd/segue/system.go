@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/errgroup"
@@ -79,11 +80,9 @@ func attach(ctx context.Context, g *globals) (*system, error) {
 		if !errors.Is(err, broker.ErrInUse) {
 			return sys, err
 		}
-		url, readErr := os.ReadFile(filepath.Join(g.DataDir, urlFile))
-		if readErr != nil {
+		if g.Server, err = runningURL(g, err); err != nil {
 			return nil, err
 		}
-		g.Server = strings.TrimSpace(string(url))
 	}
 	bus, err := daemon.Connect(ctx, g.Connection, g.Logger(os.Stderr, slog.LevelWarn), daemon.BusOptions{Name: "segue"})
 	if err != nil {
@@ -92,20 +91,48 @@ func attach(ctx context.Context, g *globals) (*system, error) {
 	return &system{Bus: bus}, nil
 }
 
+// runningURL returns the URL of the broker that runs on the data directory, if
+// that is why none could be started there.
+func runningURL(g *globals, failed error) (string, error) {
+	if !errors.Is(failed, broker.ErrInUse) {
+		return "", failed
+	}
+	url, err := os.ReadFile(filepath.Join(g.DataDir, urlFile))
+	if err != nil {
+		return "", failed
+	}
+	return strings.TrimSpace(string(url)), nil
+}
+
+// lockWait is how long segue up waits for a data directory that is in use: a
+// command such as segue ls holds it for a moment.
+const lockWait = 5 * time.Second
+
 // embed starts a broker in this process, for others too if it is to listen, with
 // queues for the services of the given sagas.
 func embed(ctx context.Context, g *globals, listen string, definitions []*saga.Definition) (*system, error) {
 	log := g.Logger(os.Stderr, slog.LevelWarn)
-	server, err := broker.Start(broker.Config{Dir: filepath.Join(g.DataDir, "nats"), Listen: listen, Log: log})
+	wait := time.Duration(0)
+	if listen != "" {
+		wait = lockWait
+	}
+	server, err := broker.Start(broker.Config{Dir: filepath.Join(g.DataDir, "nats"), Listen: listen, Wait: wait, Log: log})
 	if err != nil {
 		return nil, err
 	}
-	bus, err := daemon.Embedded(ctx, server, log, saga.Services(definitions...))
+	bus, err := daemon.Embedded(ctx, server, log, saga.Services(definitions...), g.Lease)
 	if err != nil {
 		server.Shutdown()
 		return nil, err
 	}
 	return &system{Bus: bus, server: server}, nil
+}
+
+// engineFlags are the flags of the orchestrator; the zero value means its defaults.
+type engineFlags struct {
+	MaxRunning int           `help:"How many runs may go on at a time; beyond it starts wait." env:"SEGUE_MAX_RUNNING" default:"1024" placeholder:"N"`
+	KeepAge    time.Duration `help:"How long the messages of a run that has ended stay in the journal; what is kept in the history stays longer." env:"SEGUE_KEEP_AGE" default:"24h" placeholder:"DURATION"`
+	KeepRuns   int           `help:"How many runs that have ended stay in the journal at most; none leaves within a minute for it." env:"SEGUE_KEEP_RUNS" default:"20000" placeholder:"N"`
 }
 
 // serviceFlags are the flags of the four services.
@@ -117,7 +144,7 @@ type serviceFlags struct {
 
 // work runs the engine and the four services until the system is closed. The
 // context it returns ends with them, should they stop earlier. Metrics may be nil.
-func (s *system) work(ctx context.Context, g *globals, f *serviceFlags, metrics prometheus.Registerer, definitions []*saga.Definition) (context.Context, error) {
+func (s *system) work(ctx context.Context, g *globals, limits engineFlags, f *serviceFlags, metrics prometheus.Registerer, definitions []*saga.Definition) (context.Context, error) {
 	log := g.Logger(os.Stderr, slog.LevelError)
 	if metrics != nil {
 		log = g.Logger(os.Stderr, slog.LevelInfo)
@@ -134,12 +161,12 @@ func (s *system) work(ctx context.Context, g *globals, f *serviceFlags, metrics 
 		db.Close()
 		return nil, err
 	}
-	eng, err := s.engine(log, metrics, definitions)
+	eng, err := s.engine(log, metrics, limits, definitions)
 	if err != nil {
 		db.Close()
 		return nil, err
 	}
-	config := participant.Config{Journal: s.Journal, Data: s.Data, Log: log}
+	config := participant.Config{Journal: s.Journal, Data: s.Data, Log: log, Lease: g.Lease}
 	if metrics != nil {
 		config.Metrics = participant.NewMetrics(metrics)
 	}
@@ -160,8 +187,16 @@ func (s *system) work(ctx context.Context, g *globals, f *serviceFlags, metrics 
 	return ctx, nil
 }
 
-func (s *system) engine(log *slog.Logger, metrics prometheus.Registerer, definitions []*saga.Definition) (*engine.Engine, error) {
-	config := engine.Config{Journal: s.Journal, Data: s.Data, Sagas: definitions, Log: log}
+// engineID is the engine's name. There is one at a time on a data directory, and
+// under one name it need not wait for those before it that were killed to be
+// counted out.
+const engineID = "segue"
+
+func (s *system) engine(log *slog.Logger, metrics prometheus.Registerer, limits engineFlags, definitions []*saga.Definition) (*engine.Engine, error) {
+	config := engine.Config{
+		ID: engineID, Journal: s.Journal, Data: s.Data, Sagas: definitions, DeclareQueues: s.Journal.DeclareQueues, Log: log,
+		MaxRunning: limits.MaxRunning, KeepAge: limits.KeepAge, KeepRuns: limits.KeepRuns,
+	}
 	if metrics != nil {
 		config.Metrics = engine.NewMetrics(metrics)
 	}

@@ -20,6 +20,7 @@ type upCommand struct {
 	Sagas  []string `name:"saga" help:"Definition of a further saga; may be given more than once." env:"SEGUE_SAGAS" type:"existingfile" placeholder:"FILE"`
 	HTTP   string   `name:"http" help:"Address for /healthz, /readyz and /metrics. Off if not given." env:"SEGUE_HTTP" placeholder:"HOST:PORT"`
 
+	engineFlags
 	serviceFlags
 }
 
@@ -54,7 +55,7 @@ func (c *upCommand) definitions() ([]*saga.Definition, error) {
 	if err != nil {
 		return nil, err
 	}
-	more, err := daemon.LoadSagas(c.Sagas)
+	more, err := daemon.GoodSagas(c.Sagas)
 	return append(shipped, more...), err
 }
 
@@ -66,13 +67,18 @@ func (c *upCommand) serve(ctx context.Context, g *globals, sys *system, definiti
 	defer os.Remove(file) //nolint:errcheck // one that is left behind names a broker that is not there
 	log := g.Logger(os.Stderr, slog.LevelInfo)
 	metrics := prometheus.NewRegistry()
-	ctx, err := sys.work(ctx, g, &c.serviceFlags, metrics, definitions)
-	if err != nil {
+	working, err := sys.work(ctx, g, c.engineFlags, &c.serviceFlags, metrics, definitions)
+	switch {
+	case err != nil && ctx.Err() != nil:
+		return nil // interrupted before it was up: that is how it ends
+	case err != nil:
 		return err
-	}
-	if c.HTTP != "" {
-		sys.group.Go(func() error { return daemon.ServeHTTP(ctx, c.HTTP, log, metrics, sys.Ready) })
+	case c.HTTP != "":
+		sys.group.Go(func() error { return daemon.ServeHTTP(working, c.HTTP, log, metrics, sys.Ready) })
 	}
 	log.Info("segue is up", "broker", sys.server.URL(), "database", sys.database, "data_dir", relative(g.DataDir))
-	return sys.group.Wait()
+	if err := sys.group.Wait(); ctx.Err() == nil || !errors.Is(err, context.Canceled) {
+		return err
+	}
+	return nil
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -41,11 +42,14 @@ func (c *watchCommand) Run(ctx context.Context, g *globals) error {
 	}
 	filter, after := events.AllRuns, uint64(0)
 	if c.RunID != "" {
-		run, _, err := find(ctx, newTracker(sys.Bus), c.RunID)
+		run, err := find(ctx, newTracker(sys.Bus), c.RunID)
 		if err != nil {
 			return err
 		}
-		filter = events.RunFilter(run.ID)
+		if run.past() {
+			return watchPast(g, run)
+		}
+		filter = events.RunFilter(run.Run)
 	} else if !c.All {
 		info, err := sys.Journal.Info(ctx)
 		if err != nil {
@@ -68,10 +72,20 @@ func (c *watchCommand) Run(ctx context.Context, g *globals) error {
 	return err
 }
 
+// watchPast shows the one line that is kept of a run.
+func watchPast(g *globals, run found) error {
+	if g.JSON {
+		return json.NewEncoder(os.Stdout).Encode(watchedLine(run.archived))
+	}
+	fmt.Fprintf(os.Stderr, "its messages have left the journal; segue show %s tells what is kept\n", run.Run)
+	fmt.Printf("%s  %.18s  run %s\n", run.Ended.UTC().Format("15:04:05.000"), run.Run, run.Status)
+	return nil
+}
+
 func watchedLine(e events.Entry) watched {
 	w := watched{
 		Sequence: e.Sequence, Stored: e.Stored, Subject: e.Subject.String(), Type: e.Event.Type, ID: e.Event.ID,
-		Run: e.Subject.Run, Correlation: e.Event.CorrelationID, Causation: e.Event.CausationID,
+		Run: cmp.Or(e.Subject.Run, e.Event.RunID), Correlation: e.Event.CorrelationID, Causation: e.Event.CausationID,
 	}
 	if json.Valid(e.Event.Data) {
 		w.Data = e.Event.Data
