@@ -2,7 +2,9 @@ package fetch
 
 import (
 	"cmp"
+	"context"
 	"fmt"
+	"net"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -58,6 +60,9 @@ type Config struct {
 	IdleTimeout time.Duration `kong:"-"`
 	// UserAgent is what the fetcher calls itself. Defaults to "segue-fetcher".
 	UserAgent string `kong:"-"`
+	// Dial connects in place of the network, for tests: no address is looked up, and
+	// none is checked. Defaults to the network behind the check.
+	Dial func(ctx context.Context, network, hostport string) (net.Conn, error) `kong:"-"`
 }
 
 func (c Config) withDefaults() Config {

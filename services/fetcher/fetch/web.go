@@ -17,9 +17,13 @@ const (
 )
 
 func newTransport(cfg Config) *http.Transport {
+	dial := cfg.Dial
+	if dial == nil {
+		dial = newGuard(cfg.AllowNets, cfg.Ports, cfg.DialTimeout).dial
+	}
 	return &http.Transport{
 		Proxy:                  nil, // a proxy would connect where the guard cannot see
-		DialContext:            newGuard(cfg.AllowNets, cfg.Ports, cfg.DialTimeout).dial,
+		DialContext:            dial,
 		TLSHandshakeTimeout:    cfg.DialTimeout,
 		ResponseHeaderTimeout:  cfg.HeaderTimeout,
 		MaxResponseHeaderBytes: cfg.MaxHeader,

@@ -64,6 +64,11 @@ func Open(ctx context.Context, databaseURL string) (*DB, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open database %s: %w", shown, err)
 	}
+	return db.ready(ctx, shown, scheme)
+}
+
+// ready names a database that was opened and makes its tables, or closes it.
+func (db *DB) ready(ctx context.Context, shown, scheme string) (*DB, error) {
 	db.url = shown
 	if err := db.Ping(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("%w; %s", err, wayOut(scheme)), db.Close())

@@ -3,6 +3,7 @@ package save
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"errors"
 	"fmt"
 	"io"
@@ -45,16 +46,45 @@ func openSQLite(path string) (*DB, error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o750); err != nil {
 		return nil, fmt.Errorf("make its folder: %w", err)
 	}
-	name := strings.NewReplacer("%", "%25", "?", "%3f", "#", "%23").Replace(filepath.ToSlash(path))
-	pool, err := sql.Open("sqlite", "file:"+name+"?"+sqlitePragmas)
+	pool, err := sql.Open("sqlite", sqliteName(path))
 	if err != nil {
 		return nil, err
 	}
+	return overSQLite(pool), nil
+}
+
+// sqliteName is a path as the driver wants it, with the pragmas.
+func sqliteName(path string) string {
+	name := strings.NewReplacer("%", "%25", "?", "%3f", "#", "%23").Replace(filepath.ToSlash(path))
+	return "file:" + name + "?" + sqlitePragmas
+}
+
+func overSQLite(pool *sql.DB) *DB {
 	pool.SetMaxOpenConns(sqliteConns)
 	pool.SetMaxIdleConns(sqliteConns)
 	pool.SetConnMaxIdleTime(sqliteIdle)
-	return &DB{sql: pool, close: pool.Close, dialect: sqliteDialect{writer: make(chan struct{}, 1)}}, nil
+	return &DB{sql: pool, close: pool.Close, dialect: sqliteDialect{writer: make(chan struct{}, 1)}}
 }
+
+// OpenSQLite opens a database as [Open] does for sqlite:PATH, by a driver of the
+// caller's: one that brings faults between the saver and SQLite, for tests. The
+// driver is given the name that SQLite's own would be given.
+func OpenSQLite(ctx context.Context, path string, d driver.Driver) (*DB, error) {
+	db := overSQLite(sql.OpenDB(connector{d, sqliteName(path)}))
+	return db.ready(ctx, "sqlite:"+path, "sqlite")
+}
+
+// connector makes connections by a driver that is not registered.
+type connector struct {
+	driver driver.Driver
+	name   string
+}
+
+// Connect implements [driver.Connector].
+func (c connector) Connect(context.Context) (driver.Conn, error) { return c.driver.Open(c.name) }
+
+// Driver implements [driver.Connector].
+func (c connector) Driver() driver.Driver { return c.driver }
 
 const sqliteStaging = `CREATE TABLE IF NOT EXISTS temp.segue_staging (ordinal INTEGER PRIMARY KEY, key TEXT NOT NULL, data TEXT NOT NULL)`
 

@@ -1,4 +1,4 @@
-package simulator
+package world
 
 import (
 	"context"
@@ -31,18 +31,21 @@ const (
 )
 
 // doing holds one act for each percent.
-var doing = deal(map[act]int{
+var doing = deal(acts, map[act]int{
 	completes: 50, dawdles: 10, outstays: 6, fails: 12, refuses: 4, panics: 3, breaks: 3, doubts: 2, waits: 3, overstays: 5, bulky: 2,
 })
 
 // undoing holds the acts of undos that do not simply complete.
-var undoing = deal(map[act]int{fails: 45, refuses: 10, panics: 10, breaks: 10, doubts: 5, waits: 10, overstays: 10})
+var undoing = deal(acts, map[act]int{fails: 45, refuses: 10, panics: 10, breaks: 10, doubts: 5, waits: 10, overstays: 10})
 
-func deal(share map[act]int) []act {
-	var all []act
-	for _, a := range []act{completes, dawdles, outstays, fails, refuses, panics, breaks, doubts, waits, overstays, bulky} {
-		for range share[a] {
-			all = append(all, a)
+var acts = []act{completes, dawdles, outstays, fails, refuses, panics, breaks, doubts, waits, overstays, bulky}
+
+// deal makes a deck that holds each thing as often as its share says.
+func deal[T comparable](things []T, share map[T]int) []T {
+	var all []T
+	for _, t := range things {
+		for range share[t] {
+			all = append(all, t)
 		}
 	}
 	return all
@@ -78,12 +81,12 @@ type output struct {
 var errKilled = errors.New("the process was killed")
 
 // services returns the services of one life of a worker.
-func (l *life) services() []participant.Service {
+func (p *scripted) services(l *life) []participant.Service {
 	var all []participant.Service
 	for _, name := range services {
 		do := func(ctx context.Context, c participant.Command[any]) (output, error) {
-			h := l.handling(c.Run, c.Step, events.Attempt{N: c.Attempt})
-			defer l.w.effects.leave()
+			h := p.handling(l, c.Run, c.Step, events.Attempt{N: c.Attempt})
+			defer p.effects.leave()
 			out := output{Token: c.Step + "-" + strconv.Itoa(c.Attempt)}
 			if h.act == bulky {
 				out.Bulk = strings.Repeat("x", document.InlineLimit)
@@ -92,14 +95,14 @@ func (l *life) services() []participant.Service {
 				if name == "reader" {
 					return nil
 				}
-				return l.w.effects.do(work{c.Run, c.Step})
+				return p.effects.do(work{c.Run, c.Step})
 			})
 		}
 		undo := func(ctx context.Context, u participant.Undo[any, output]) error {
-			h := l.handling(u.Run, u.Step, events.Attempt{N: u.Attempt, Undo: true})
-			defer l.w.effects.leave()
+			h := p.handling(l, u.Run, u.Step, events.Attempt{N: u.Attempt, Undo: true})
+			defer p.effects.leave()
 			return h.perform(ctx, func() error {
-				l.w.effects.undo(work{u.Run, u.Step})
+				p.effects.undo(work{u.Run, u.Step})
 				return nil
 			})
 		}
@@ -119,16 +122,16 @@ type handling struct {
 }
 
 // handling says what a call of a handler will do. Whoever asks must leave.
-func (l *life) handling(run, step string, n events.Attempt) handling {
+func (p *scripted) handling(l *life, run, step string, n events.Attempt) handling {
 	h := handling{life: l, key: run + "/" + step + "/" + n.String()}
-	call := strconv.Itoa(l.w.effects.enter(h.key))
+	call := strconv.Itoa(p.effects.enter(h.key))
 	h.reaction = l.w.dice.between(0, 20*time.Millisecond, "reaction", h.key, call)
 	if l.w.options.Fickle {
 		h.key += "/" + call
 	}
-	h.act = l.w.script.do(h.key, n.N)
+	h.act = p.script.do(h.key, n.N)
 	if n.Undo {
-		h.act = l.w.script.undo(run, step, h.key, n.N)
+		h.act = p.script.undo(run, step, h.key, n.N)
 	}
 	l.w.count(string(h.act))
 	return h

@@ -1,4 +1,4 @@
-package simulator
+package world
 
 import (
 	"context"
@@ -7,6 +7,7 @@ import (
 
 	"segue/document"
 	"segue/events"
+	"segue/journal"
 	"segue/saga"
 )
 
@@ -16,6 +17,7 @@ type operator struct {
 	signals sync.WaitGroup
 
 	mu    sync.Mutex
+	seen  []journal.Record // all of the journal, what has left it too
 	runs  map[string]*saga.Run
 	start map[string]events.Entry
 	asked map[string]bool // run and name of the signals given
@@ -39,6 +41,11 @@ func (o *operator) watch(ctx context.Context) {
 		if err != nil {
 			return
 		}
+		if !record.Live {
+			o.mu.Lock()
+			o.seen = append(o.seen, record)
+			o.mu.Unlock()
+		}
 		if entry, err := record.Entry(); err == nil && !record.Live {
 			if entry.Event, err = document.CheckOut(ctx, o.w.data, entry.Event); err == nil {
 				o.see(ctx, entry)
@@ -60,17 +67,18 @@ func (o *operator) see(ctx context.Context, e events.Entry) {
 		return
 	}
 	run.Apply(e)
-	if run.Status() == saga.StatusStuck {
-		o.give(ctx, id, run.View().NextRetry, o.w.dice.between(time.Second, 40*time.Second, "retry", id, run.View().NextRetry))
+	if run.Status() == saga.StatusStuck && !o.gaveUp(run) {
+		name := run.View().NextRetry
+		o.give(ctx, id, name, o.w.dice.between(time.Second, 40*time.Second, "retry", id, name))
 	}
 }
 
 func (o *operator) begin(ctx context.Context, e events.Entry) {
 	data, err := saga.ReadStarted(e)
-	if err != nil || shape(data.Saga) == nil || o.runs[e.Subject.Run] != nil {
+	if err != nil || o.w.saga(data.Saga) == nil || o.runs[e.Subject.Run] != nil {
 		return
 	}
-	run, err := saga.Begin(shape(data.Saga), e)
+	run, err := saga.Begin(o.w.saga(data.Saga), e)
 	if err != nil {
 		return
 	}
@@ -94,14 +102,57 @@ func (o *operator) give(ctx context.Context, run, name string, after time.Durati
 	})
 }
 
-// done says that every run that must be has been seen to end.
+// done says that every run that must be has been seen to end, or was given up.
 func (o *operator) done() bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	for id := range o.w.caller.runs {
-		if run := o.runs[id]; run == nil || !run.Ended() {
+		if run := o.runs[id]; run == nil || !run.Ended() && !o.gaveUp(run) {
 			return false
 		}
 	}
 	return true
+}
+
+// ended counts the runs that have ended.
+func (o *operator) ended() (n int) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for _, run := range o.runs {
+		if run.Ended() {
+			n++
+		}
+	}
+	return n
+}
+
+// recorded returns all messages of the journal that there ever were.
+func (o *operator) recorded() []journal.Record {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.seen
+}
+
+// gaveUp says that a run is stuck and the operator has lost patience with it:
+// mostly after some rounds, at times at once.
+func (o *operator) gaveUp(run *saga.Run) bool {
+	if run.Status() != saga.StatusStuck {
+		return false
+	}
+	patience := 6
+	if !o.w.options.Calm && o.w.dice.chance(0.08, "patience", run.ID) {
+		patience = 0
+	}
+	return run.View().NextRetry == events.RetrySignal(patience+1)
+}
+
+// abandoned lists the runs that were given up.
+func (o *operator) abandoned() map[string]bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	ids := make(map[string]bool)
+	for id, run := range o.runs {
+		ids[id] = o.gaveUp(run)
+	}
+	return ids
 }

@@ -1,4 +1,4 @@
-package simulator
+package world
 
 import (
 	"errors"
@@ -15,28 +15,28 @@ type effects struct {
 	note    func(what, run, step string, n int)
 
 	mu     sync.Mutex
-	rows   map[work]*row
+	rows   map[work]*effect
 	calls  map[string]int // of handlers, by attempt
 	active int            // handlers at work
 }
 
-type row struct {
+type effect struct {
 	present int  // how often the effect is there: once or not at all, if all is well
 	done    bool // barriers: it was done, it was undone
 	undone  bool
 }
 
 func newEffects(barrier bool, note func(what, run, step string, n int)) *effects {
-	return &effects{barrier: barrier, note: note, rows: make(map[work]*row), calls: make(map[string]int)}
+	return &effects{barrier: barrier, note: note, rows: make(map[work]*effect), calls: make(map[string]int)}
 }
 
 // errUndone is returned for work whose undo came first.
 var errUndone = errors.New("it has been undone")
 
-func (e *effects) row(w work) *row {
+func (e *effects) of(w work) *effect {
 	r := e.rows[w]
 	if r == nil {
-		r = new(row)
+		r = new(effect)
 		e.rows[w] = r
 	}
 	return r
@@ -46,7 +46,7 @@ func (e *effects) row(w work) *row {
 func (e *effects) do(w work) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	r := e.row(w)
+	r := e.of(w)
 	switch {
 	case e.barrier && r.undone:
 		e.note("barred", w.run, w.step, r.present)
@@ -65,7 +65,7 @@ func (e *effects) do(w work) error {
 func (e *effects) undo(w work) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	r := e.row(w)
+	r := e.of(w)
 	r.undone = true
 	if r.present > 0 {
 		r.present--

@@ -1,7 +1,9 @@
-package simulator
+package world
 
 import (
 	"cmp"
+	"database/sql/driver"
+	"io"
 	"time"
 
 	"segue/journal"
@@ -10,13 +12,14 @@ import (
 
 // Defaults of [Options].
 const (
-	DefaultRuns     = 24
-	DefaultEngines  = 3
-	DefaultWorkers  = 2
-	DefaultChaos    = 90 * time.Second
-	DefaultKills    = 8
-	DefaultCrashes  = 1
-	DefaultPatience = 6 * time.Hour
+	DefaultRuns       = 24
+	DefaultEngines    = 3
+	DefaultWorkers    = 2
+	DefaultChaos      = 90 * time.Second
+	DefaultKills      = 8
+	DefaultCrashes    = 1
+	DefaultPartitions = 4
+	DefaultPatience   = 6 * time.Hour
 )
 
 // Options says what world is simulated. The zero value is one in which
@@ -31,8 +34,10 @@ type Options struct {
 	// Chaos is the time from the beginning in which starts are published and
 	// processes die. Messages are lost for as long as the world exists. Defaults to 90 s.
 	Chaos time.Duration
+	// Partitions is the partition count of the journal. Defaults to 4.
+	Partitions int
 	// Kills is how many processes are killed or stopped at planned moments, and
-	// Crashes how often the broker crashes. Default to 8 and 1.
+	// Crashes how often the broker crashes. Default to 8 and 1; -1 is none.
 	Kills   int
 	Crashes int
 	// Patience is the virtual time after which a run that has not ended counts as
@@ -41,19 +46,32 @@ type Options struct {
 	// Calm takes away all faults of processes and messages; handlers and operators
 	// remain as they are.
 	Calm bool
-	// Fickle makes handlers decide anew each time they are called, even if it is
+	// Ingest plays the saga ingest with the services that come with Segue, from
+	// origins that misbehave into an SQLite database, in place of scripted handlers.
+	Ingest bool
+	// Fickle makes scripted handlers decide anew each time they are called, even if it is
 	// for the same attempt, as the outside world does.
 	Fickle bool
+	// Leave makes runs leave the journal a minute after their end, and has some of
+	// their starts come again after that. Snapshots are taken every few messages.
+	Leave bool
+	// Storm makes what is asked of the document store and the database fail, and
+	// take long, far more often. For Ingest.
+	Storm bool
 
 	sabotage sabotage
 }
 
 // sabotage turns protections off, so that tests can show that the checker sees it.
 type sabotage struct {
-	engine    func(journal.Journal) journal.Journal   // what engines use in place of the journal
-	worker    func(journal.Journal) journal.Journal   // what participants use in place of it
-	noBarrier bool                                    // handlers do what they are asked, every time
-	history   func([]journal.Record) []journal.Record // what the checker reads in place of the journal
+	engine    func(journal.Journal) journal.Journal // what engines use in place of the journal
+	worker    func(journal.Journal) journal.Journal // what participants use in place of it
+	noBarrier bool                                  // handlers do what they are asked, every time
+
+	put           func(name string, r io.Reader) io.Reader                                 // changes what is put into the document store
+	keepDocuments bool                                                                     // documents are not deleted
+	exec          func(query string, args []driver.NamedValue) (changed string, skip bool) // changes what is asked of the database
+	history       func([]journal.Record) []journal.Record                                  // what the checker reads in place of the journal
 }
 
 func (o Options) withDefaults() Options {
@@ -63,7 +81,9 @@ func (o Options) withDefaults() Options {
 	o.Chaos = cmp.Or(o.Chaos, DefaultChaos)
 	o.Kills = cmp.Or(o.Kills, DefaultKills)
 	o.Crashes = cmp.Or(o.Crashes, DefaultCrashes)
+	o.Partitions = cmp.Or(o.Partitions, DefaultPartitions)
 	o.Patience = cmp.Or(o.Patience, DefaultPatience)
+	o.Kills, o.Crashes = max(0, o.Kills), max(0, o.Crashes)
 	if o.Calm {
 		o.Kills, o.Crashes = 0, 0
 	}
@@ -92,6 +112,8 @@ func (o Options) crashPoint() float64 {
 // Report is what became of a world.
 type Report struct {
 	Seed uint64
+	// World describes it.
+	World string
 	// Violations names each rule that was broken, and where. Empty is good.
 	Violations []string
 	// Trace is what happened, in order, a line each: see [memory.Config], and
@@ -105,4 +127,7 @@ type Report struct {
 	Messages int
 	// Took is virtual time.
 	Took time.Duration
+	// Names are those of runs in the story, About what the messages of the journal
+	// hold, by subject.
+	Names, About map[string]string
 }

@@ -1,4 +1,4 @@
-package simulator
+package world
 
 import (
 	"context"
@@ -132,10 +132,14 @@ func (l *life) use(wrap func(journal.Journal) journal.Journal) journal.Journal {
 }
 
 func serveEngine(ctx context.Context, l *life) error {
-	e, err := engine.New(engine.Config{
-		Journal: l.use(l.w.options.sabotage.engine), Data: l.w.data, Sagas: shapes, Log: l.w.claims.logger(),
+	c := engine.Config{
+		Journal: l.use(l.w.options.sabotage.engine), Data: l.w.data, Sagas: l.w.play.sagas(), Log: l.w.claims.logger(),
 		Metrics: engine.NewMetrics(l.metrics), ID: l.id, MaxRunning: 16, Intake: 3, Window: 2, Batch: 16,
-	})
+	}
+	if l.w.options.Leave {
+		c.KeepAge, c.SnapshotEvery = engine.MinKeepAge, 6
+	}
+	e, err := engine.New(c)
 	if err != nil {
 		return err
 	}
@@ -143,9 +147,14 @@ func serveEngine(ctx context.Context, l *life) error {
 }
 
 func serveWorker(ctx context.Context, l *life) error {
+	services, leave, err := l.w.play.serve(ctx, l)
+	if err != nil {
+		return err
+	}
+	defer leave()
 	return participant.Run(ctx, participant.Config{
 		Journal: l.use(l.w.options.sabotage.worker), Data: l.w.data, Log: quiet, Concurrency: 4, Drain: 5 * time.Second,
-	}, l.services()...)
+	}, services...)
 }
 
 // pause waits, or until ctx is done.

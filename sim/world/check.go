@@ -1,4 +1,4 @@
-package simulator
+package world
 
 import (
 	"context"
@@ -10,7 +10,6 @@ import (
 
 	"segue/document"
 	"segue/events"
-	"segue/journal"
 	"segue/saga"
 )
 
@@ -20,6 +19,11 @@ type checker struct {
 	w          *world
 	runs       map[string]*story
 	violations []string
+	abandoned  map[string]bool        // runs that the operator left stuck
+	left       map[string]int         // gauges of the engines, added up
+	archive    map[string][]saga.View // what the history holds of a run
+
+	archivedIDs map[string]bool
 }
 
 // story is one run as its messages tell it.
@@ -38,7 +42,9 @@ type place struct {
 	attempt events.Attempt
 }
 
-func newChecker(w *world) *checker { return &checker{w: w, runs: make(map[string]*story)} }
+func newChecker(w *world) *checker {
+	return &checker{w: w, runs: make(map[string]*story), left: make(map[string]int)}
+}
 
 func (c *checker) wrong(format string, args ...any) {
 	c.violations = append(c.violations, fmt.Sprintf(format, args...))
@@ -46,11 +52,7 @@ func (c *checker) wrong(format string, args ...any) {
 
 // load reads the journal and asks the engines what they think is going on.
 func (c *checker) load(ctx context.Context) {
-	records, err := journal.Load(ctx, c.w.journal.Client("checker"), events.AllRuns)
-	if err != nil {
-		c.wrong("the journal cannot be read: %v", err)
-		return
-	}
+	records := c.kept(ctx)
 	if replace := c.w.options.sabotage.history; replace != nil {
 		records = replace(records)
 	}
@@ -64,8 +66,10 @@ func (c *checker) load(ctx context.Context) {
 			c.wrong("a message of the journal cannot be read: %v", err)
 			continue
 		}
-		c.story(entry.Subject.Run).add(entry)
+		c.w.about[r.Subject] = about(entry)
+		c.add(entry)
 	}
+	c.abandoned = c.w.operator.abandoned()
 	for _, p := range c.w.engines {
 		if l := p.alive(); l != nil {
 			c.gauges(l)
@@ -73,7 +77,7 @@ func (c *checker) load(ctx context.Context) {
 	}
 }
 
-// gauges checks that an engine has nothing left to do (I4).
+// gauges adds up what the engines say that they have left to do (I4).
 func (c *checker) gauges(l *life) {
 	families, err := l.metrics.Gather()
 	if err != nil {
@@ -84,9 +88,7 @@ func (c *checker) gauges(l *life) {
 			continue
 		}
 		for _, m := range f.GetMetric() {
-			if n := m.GetGauge().GetValue(); n != 0 {
-				c.wrong("%s says that %s is %v when all is over", l.id, f.GetName(), n)
-			}
+			c.left[f.GetName()] += int(m.GetGauge().GetValue())
 		}
 	}
 }
@@ -100,13 +102,14 @@ func (c *checker) story(run string) *story {
 	return s
 }
 
-func (s *story) add(e events.Entry) {
+func (c *checker) add(e events.Entry) {
+	s := c.story(e.Subject.Run)
 	s.entries = append(s.entries, e)
 	at := place{e.Subject.Step, e.Subject.Attempt}
 	switch e.Subject.Kind {
 	case events.KindStarted:
 		if data, err := saga.ReadStarted(e); err == nil && s.definition == nil {
-			s.definition = shape(data.Saga)
+			s.definition = c.w.saga(data.Saga)
 		}
 	case events.KindCommand:
 		s.commands[at] = e
@@ -131,9 +134,12 @@ func (c *checker) check() []string {
 		c.order(s)
 		c.times(s)
 		c.end(s)
-		c.world(s)
+		c.w.play.verify(c, s)
 		c.fold(s)
+		c.conform(s)
+		c.history(s)
 	}
+	c.w.play.aftermath(c)
 	c.claims()
 	return c.violations
 }
@@ -141,7 +147,7 @@ func (c *checker) check() []string {
 // starts: every accepted start makes one run, every other one a rejection (I1, I7).
 func (c *checker) starts() {
 	for _, id := range slices.Sorted(maps.Keys(c.w.caller.runs)) {
-		name := c.w.caller.runs[id]
+		name := c.w.caller.runs[id].saga
 		switch s := c.runs[id]; {
 		case s == nil:
 			c.wrong("the start of run %s of saga %s was lost", id, name)
@@ -150,7 +156,7 @@ func (c *checker) starts() {
 		}
 	}
 	for _, id := range slices.Sorted(maps.Keys(c.runs)) {
-		if c.w.caller.runs[id] == "" {
+		if _, asked := c.w.caller.runs[id]; !asked {
 			c.wrong("run %s was never asked for", id)
 		}
 	}
@@ -162,8 +168,19 @@ func (c *checker) starts() {
 // queues: nothing waits in a queue, and a command left its queue only when it
 // was answered, withheld or past its time (I4, I7).
 func (c *checker) queues() {
-	if c.w.queued != 0 {
-		c.wrong("%d messages are left in the queues", c.w.queued)
+	if n := c.w.queued + len(c.w.waiting); n != 0 {
+		c.wrong("%d messages are left in the queues: %d starts, %v", n, c.w.queued, slices.Sorted(maps.Keys(c.w.waiting)))
+	}
+	stuck := 0
+	for _, is := range c.abandoned {
+		if is {
+			stuck++
+		}
+	}
+	for _, gauge := range []string{"segue_runs_running", "segue_runs_stuck"} {
+		if n := c.left[gauge]; n != stuck {
+			c.wrong("the engines say that %s is %d when all is over and %d runs are stuck", gauge, n, stuck)
+		}
 	}
 	for _, id := range slices.Sorted(maps.Keys(c.runs)) {
 		s := c.runs[id]

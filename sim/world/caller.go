@@ -1,4 +1,4 @@
-package simulator
+package world
 
 import (
 	"context"
@@ -15,9 +15,15 @@ import (
 type caller struct {
 	w        *world
 	plan     []start
-	runs     map[string]string // run that must come of it => its saga
-	refused  int               // starts that must be rejected
+	runs     map[string]wish // run that must come of it
+	refused  int             // starts that must be rejected
 	finished atomic.Bool
+}
+
+// wish is what a start asks for.
+type wish struct {
+	saga   string
+	number int // of the start
 }
 
 // start is one start event and when it is published.
@@ -27,7 +33,7 @@ type start struct {
 }
 
 func newCaller(w *world) *caller {
-	c := &caller{w: w, runs: make(map[string]string)}
+	c := &caller{w: w, runs: make(map[string]wish)}
 	for i := range w.options.Runs {
 		c.plan = append(c.plan, c.prepare(i))
 	}
@@ -38,7 +44,7 @@ func (c *caller) prepare(i int) start {
 	word, d := strconv.Itoa(i), c.w.dice
 	slot := c.w.options.Chaos / time.Duration(c.w.options.Runs)
 	s := start{at: slot*time.Duration(i) + d.between(0, slot, "start", word)}
-	name, data := shapes[d.below(len(shapes), "shape", word)].Name, fmt.Sprintf(`{"n":%d}`, i)
+	name, data, unfit := c.w.play.order(i)
 	bad := d.chance(0.12, "bad", word)
 	if bad {
 		c.refused++
@@ -46,13 +52,13 @@ func (c *caller) prepare(i int) start {
 		case 0:
 			name = "no-such-saga"
 		case 1:
-			data = fmt.Sprintf(`{"n":"%d"}`, i)
+			data = unfit
 		case 2:
-			data = fmt.Sprintf(`{"n":%d`, i)
+			data = data[:len(data)-1]
 		}
 	}
 	subject := events.StartSubject(name).String()
-	event := events.Event{ID: "start-" + word, Source: "/simulator", Type: "simulator.start.v1", DataContentType: events.JSON, Data: []byte(data)}
+	event := events.Event{ID: fmt.Sprintf("start-%d-%d", c.w.seed, i), Source: "/simulator", Type: "simulator.start.v1", DataContentType: events.JSON, Data: []byte(data)}
 	forms := []events.Message{{Subject: subject, Data: event.Data}}
 	if !d.chance(0.3, "bare", word) {
 		forms = []events.Message{events.Encode(subject, event)}
@@ -67,7 +73,7 @@ func (c *caller) prepare(i int) start {
 		s.messages = append(s.messages, forms[n%len(forms)])
 	}
 	if read, err := events.DecodeStart(s.messages[0]); err == nil && !bad {
-		c.runs[events.RunID(read.Source, read.ID)] = name
+		c.runs[events.RunID(read.Source, read.ID)] = wish{name, i}
 	}
 	return s
 }
@@ -81,7 +87,33 @@ func (c *caller) call(ctx context.Context) {
 			pause(ctx, c.w.dice.between(0, 2*time.Second, m.Subject, strconv.Itoa(i)))
 		}
 	}
+	c.callAgain(ctx)
 	c.finished.Store(true)
+}
+
+// callAgain sends some starts once more, when their runs may have left the journal.
+func (c *caller) callAgain(ctx context.Context) {
+	if !c.w.options.Leave {
+		return
+	}
+	for i, s := range c.plan {
+		word := strconv.Itoa(i)
+		if !c.w.dice.chance(0.4, "again", word) {
+			continue
+		}
+		pause(ctx, c.w.dice.between(time.Minute, 4*time.Minute, "again", word))
+		c.w.count("start again")
+		insist(ctx, c.w.journal.Client("caller"), s.messages[0])
+	}
+}
+
+// names says how runs are called in a story.
+func (c *caller) names() map[string]string {
+	names := make(map[string]string)
+	for id, wish := range c.runs {
+		names[id] = fmt.Sprintf("run %d (%s)", wish.number, wish.saga)
+	}
+	return names
 }
 
 func (c *caller) done() bool { return c.finished.Load() }

@@ -1,4 +1,4 @@
-package simulator
+package world
 
 import (
 	"context"
@@ -19,13 +19,12 @@ import (
 type world struct {
 	seed    uint64
 	dice    dice
-	script  script
 	options Options
 	began   time.Time
 
 	journal  *memory.Journal
 	data     *document.Memory
-	effects  *effects
+	play     play
 	claims   claims
 	engines  []*process
 	workers  []*process
@@ -35,8 +34,11 @@ type world struct {
 	mu       sync.Mutex // guards what follows; the journal may be locked when it is taken
 	trace    []string
 	happened map[string]int
-	queued   int                      // starts and commands stored and not acked
+	queued   int                      // starts stored and not acked
+	waiting  map[string]bool          // commands stored and not acked
+	purged   map[string]time.Duration // run => when it left the journal, since began
 	acked    map[string]time.Duration // command => when it was acked, since began
+	about    map[string]string        // message of the journal => what it holds
 	rejected []string                 // subjects of rejections
 	over     bool                     // what follows is the end of the simulation, not of the world
 }
@@ -44,10 +46,14 @@ type world struct {
 // Run simulates a world. It must be called in a bubble of testing/synctest, and
 // when it returns nothing of it is running any more.
 func Run(seed uint64, o Options) Report {
-	w := newWorld(seed, o.withDefaults())
-	defer w.journal.Close()
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
+	w, err := newWorld(ctx, seed, o.withDefaults())
+	if err != nil {
+		return Report{Seed: seed, Violations: []string{"the world could not begin: " + err.Error()}}
+	}
+	defer w.journal.Close()
+	defer w.play.close()
 	var all sync.WaitGroup
 	for _, p := range append(w.engines[:len(w.engines):len(w.engines)], w.workers...) {
 		all.Go(func() { p.keep(ctx) })
@@ -64,16 +70,14 @@ func Run(seed uint64, o Options) Report {
 	return w.report(c.check())
 }
 
-func newWorld(seed uint64, o Options) *world {
+func newWorld(ctx context.Context, seed uint64, o Options) (*world, error) {
+	var err error
 	w := &world{
-		seed: seed, dice: dice(seed), script: script{dice(seed)}, options: o, began: time.Now(),
-		data: document.NewMemory(document.DataBucket), happened: make(map[string]int), acked: make(map[string]time.Duration),
+		seed: seed, dice: dice(seed), options: o, began: time.Now(),
+		data: document.NewMemory(document.DataBucket), happened: make(map[string]int), acked: make(map[string]time.Duration), about: make(map[string]string), waiting: make(map[string]bool), purged: make(map[string]time.Duration),
 	}
-	w.effects = newEffects(!o.sabotage.noBarrier, func(what, run, step string, n int) {
-		w.note(fmt.Sprintf("%d %s %s/%s %d", w.since(), what, run, step, n))
-	})
 	w.journal = memory.New(memory.Config{
-		Seed: seed, Partitions: 4, Latency: 5 * time.Millisecond, Faults: o.faults(), Trace: w.note,
+		Seed: seed, Partitions: o.Partitions, Latency: 5 * time.Millisecond, Faults: o.faults(), Trace: w.note,
 	})
 	for i := range o.Engines {
 		w.engines = append(w.engines, &process{w: w, name: "engine-" + strconv.Itoa(i), serve: serveEngine})
@@ -81,9 +85,21 @@ func newWorld(seed uint64, o Options) *world {
 	for i := range o.Workers {
 		w.workers = append(w.workers, &process{w: w, name: "worker-" + strconv.Itoa(i), serve: serveWorker})
 	}
+	if w.play, err = o.play(ctx, w); err != nil {
+		w.journal.Close()
+		return nil, err
+	}
 	w.caller = newCaller(w)
 	w.operator = newOperator(w)
-	return w
+	return w, nil
+}
+
+// play returns what the options say is to be played.
+func (o Options) play(ctx context.Context, w *world) (play, error) {
+	if o.Ingest {
+		return newIngest(ctx, w)
+	}
+	return newScripted(w), nil
 }
 
 // since is how old the world is.
@@ -111,12 +127,29 @@ func (w *world) note(line string) {
 	switch {
 	case what == "stored" && kind == events.KindRejected:
 		w.rejected = append(w.rejected, subject)
-	case what == "stored" && (kind == events.KindStart || kind == events.KindCommand):
+	case what == "stored" && kind == events.KindStart:
 		w.queued++
-	case what == "acked":
+	case what == "stored" && kind == events.KindCommand:
+		w.waiting[subject] = true
+	case what == "acked" && kind == events.KindStart:
 		w.queued--
-		at, _ := strconv.ParseInt(fields[0], 10, 64) // our own format
-		w.acked[subject] = time.Duration(at)
+	case what == "acked":
+		delete(w.waiting, subject)
+		w.acked[subject] = w.since()
+	case what == "purged":
+		w.leave(subject)
+	}
+}
+
+// leave takes a run out of what waits; a purge takes its commands along.
+func (w *world) leave(run string) {
+	if _, known := w.purged[run]; !known {
+		w.purged[run] = w.since()
+	}
+	for subject := range w.waiting {
+		if strings.Contains(subject, run) {
+			delete(w.waiting, subject)
+		}
 	}
 }
 
@@ -186,9 +219,12 @@ func (w *world) await(ctx context.Context) {
 
 func (w *world) quiet() bool {
 	w.mu.Lock()
-	queued := w.queued
+	queued := w.queued + len(w.waiting)
+	if w.options.Leave {
+		queued += w.operator.ended() - len(w.purged) // in time they all leave
+	}
 	w.mu.Unlock()
-	return w.since() > w.options.Chaos && queued == 0 && w.caller.done() && w.operator.done() && w.effects.idle()
+	return w.since() > w.options.Chaos && queued == 0 && w.caller.done() && w.operator.done() && w.play.idle()
 }
 
 func (w *world) report(violations []string) Report {
@@ -196,6 +232,7 @@ func (w *world) report(violations []string) Report {
 	defer w.mu.Unlock()
 	return Report{
 		Seed: w.seed, Violations: violations, Trace: w.trace, Happened: w.happened,
+		World: w.options.String(), Names: w.caller.names(), About: w.about,
 		Runs: len(w.caller.runs), Messages: w.happened["journal"], Took: w.since(),
 	}
 }

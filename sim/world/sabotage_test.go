@@ -1,4 +1,4 @@
-package simulator
+package world
 
 import (
 	"context"
@@ -43,19 +43,27 @@ func TestCheckerBites(t *testing.T) {
 	} {
 		t.Run(strings.ReplaceAll(test.protection, " ", "-"), func(t *testing.T) {
 			t.Parallel()
-			const worlds = 8
-			for seed := range uint64(worlds) {
-				r := simulate(t, seed, Options{Patience: 40 * time.Minute, sabotage: test.sabotage()})
-				for _, v := range r.Violations {
-					if strings.Contains(v, test.want) {
-						t.Logf("seed %d: %s", seed, v)
-						return
-					}
-				}
-			}
-			t.Errorf("%d worlds without it, and no violation says %q", worlds, test.want)
+			bites(t, Options{Patience: 40 * time.Minute, sabotage: test.sabotage()}, test.want)
 		})
 	}
+}
+
+// bites wants a violation within a few worlds.
+func bites(t *testing.T, o Options, want string) {
+	t.Helper()
+	const worlds = 24
+	var last []string
+	for seed := range uint64(worlds) {
+		r := simulate(t, seed, o)
+		last = r.Violations
+		for _, v := range r.Violations {
+			if strings.Contains(v, want) {
+				t.Logf("seed %d: %s", seed, v)
+				return
+			}
+		}
+	}
+	t.Errorf("%d worlds without it, and no violation says %q; the last had %q", worlds, want, last)
 }
 
 func engines(wrap func(journal.Journal) journal.Journal) func() sabotage {

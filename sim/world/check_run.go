@@ -1,4 +1,4 @@
-package simulator
+package world
 
 import (
 	"encoding/json"
@@ -131,25 +131,52 @@ func (c *checker) end(s *story) {
 				c.wrong("run %s is compensated though its pivot %s may have completed", s.id, step.Name)
 			}
 		}
+		if !s.hasReason() {
+			c.wrong("run %s was undone without a reason", s.id)
+		}
 	default:
+		if c.abandoned[s.id] && s.mayBeStuck() {
+			c.w.count("stuck")
+			return
+		}
 		c.wrong("run %s of saga %s did not end in %v: %d messages, the last is %s", s.id, s.definition.Name, c.w.since(), len(s.entries), s.entries[len(s.entries)-1].Subject)
 	}
 }
 
-// world: all effects of a completed run are there, once; none of a compensated
-// run is, whatever came late (I2, I3).
-func (c *checker) world(s *story) {
-	for _, step := range s.definition.Steps {
-		want := 0
-		if hasEffect(step) && s.ended.Event.Type == events.TypeRunCompleted {
-			want = 1
+// hasReason says why a run was undone: a signal, or a step that came to nothing.
+func (s *story) hasReason() bool {
+	for i := range s.definition.Steps {
+		if last, tried := s.last(i, false); tried && !succeeded(last) {
+			return true
 		}
-		if got := c.w.effects.present(work{s.id, step.Name}); got != want && s.ended.Sequence > 0 {
-			c.wrong("the effect of step %s of run %s, %s, is there %d times, not %d", step.Name, s.id, s.ended.Event.Type, got, want)
+	}
+	return s.signalled(events.TypeCancel) || s.signalled(events.TypeDeadline)
+}
+
+// mayBeStuck says that an undo was made to fail to the end, or a step that cannot
+// be taken back.
+func (s *story) mayBeStuck() bool {
+	pivot := slices.ContainsFunc(s.definition.Steps, func(step saga.Step) bool { return step.Pivot })
+	for i := range s.definition.Steps {
+		if last, tried := s.last(i, true); tried && !succeeded(last) {
+			return true
 		}
-		if want == 1 && c.w.effects.wasUndone(work{s.id, step.Name}) {
-			c.wrong("step %s of completed run %s was undone", step.Name, s.id)
+		if last, tried := s.last(i, false); pivot && tried && !succeeded(last) {
+			return true
 		}
+	}
+	return false
+}
+
+// last returns the outcome of the last attempt at a step or at its undo.
+func (s *story) last(i int, undo bool) (outcome events.Entry, tried bool) {
+	for n := 1; ; n++ {
+		at := place{s.definition.Steps[i].Name, events.Attempt{N: n, Undo: undo}}
+		command := s.commands[at]
+		if command.Sequence == 0 || command.Event.Type == events.TypeStepWithheld {
+			return outcome, tried
+		}
+		outcome, tried = s.outcomes[at], true
 	}
 }
 
@@ -172,7 +199,7 @@ func (c *checker) fold(s *story) {
 	if errA != nil || errB != nil || string(a) != string(b) {
 		c.wrong("run %s folds to\n%s and backwards to\n%s", s.id, a, b)
 	}
-	if ended := forth.Status().Ended(); ended != (s.ended.Sequence > 0) {
+	if ended := forth.Status().Ended(); ended != (s.ended.Sequence > 0) || (forth.Status() == saga.StatusStuck) != c.abandoned[s.id] {
 		c.wrong("run %s folds to status %s", s.id, forth.Status())
 	}
 }

@@ -1,10 +1,6 @@
-package simulator
+package world
 
-import (
-	"strings"
-
-	"segue/saga"
-)
+import "segue/saga"
 
 // The services of a world. Steps of "reader" do nothing to the outside world;
 // all others leave an effect, so each of theirs has an undo or is not undone
@@ -12,13 +8,13 @@ import (
 var services = []string{"reader", "writer", "mailer"}
 
 // shapes are the sagas of a world, by the name that starts use.
-var shapes = loadShapes(`
+var shapes = mustLoad(`
 saga: linear
 deadline: 10m
 input: {type: object, required: [n], properties: {n: {type: integer}}}
 steps:
   fetch: {service: writer, with: {n: "${input.n}"}, timeout: 20s, retry: {attempts: 3, backoff: 200ms, max: 2s}, undo: {timeout: 15s, retry: {attempts: 3, backoff: 200ms, max: 2s}}}
-  check: {service: reader, needs: [fetch], with: {from: "${steps.fetch.token}"}, timeout: 15s}
+  check: {service: reader, needs: [fetch], with: {from: "${steps.fetch.token}"}, timeout: 15s, undo: false}
   parse: {service: mailer, needs: [check], with: {from: "${steps.fetch.token}"}, timeout: 15s, undo: {retry: {attempts: 3, backoff: 200ms, max: 2s}}}
   save:  {service: writer, needs: [parse], with: {from: "${steps.parse.token}"}, timeout: 20s, undo: {timeout: 10s, retry: {attempts: 3, backoff: 200ms, max: 2s}}}
 output: ${steps.save}
@@ -30,7 +26,7 @@ steps:
   top:   {service: writer, with: {n: "${input.n}"}, timeout: 15s, undo: {retry: {attempts: 2, backoff: 100ms, max: 1s}}}
   left:  {service: writer, needs: [top], timeout: 15s, retry: {attempts: 2, backoff: 300ms, max: 1s}, undo: {retry: {attempts: 3, backoff: 100ms, max: 1s}}}
   right: {service: mailer, needs: [top], timeout: 12s, retry: {attempts: 2, backoff: 300ms, max: 1s}, undo: {retry: {attempts: 3, backoff: 100ms, max: 1s}}}
-  far:   {service: reader, needs: [right], timeout: 12s}
+  far:   {service: reader, needs: [right], timeout: 12s, undo: false}
   end:   {service: writer, needs: [left, far], with: {l: "${steps.left.token}", r: "${steps.far.token}"}, timeout: 15s, undo: {retry: {attempts: 3, backoff: 100ms, max: 1s}}}
 `, `
 saga: pivot
@@ -39,8 +35,8 @@ input: {type: object, required: [n], properties: {n: {type: integer}}}
 steps:
   hold: {service: writer, timeout: 15s, undo: {retry: {attempts: 3, backoff: 100ms, max: 1s}}}
   book: {service: mailer, timeout: 15s, undo: {retry: {attempts: 3, backoff: 100ms, max: 1s}}}
-  pay:  {service: writer, needs: [hold, book], timeout: 15s, retry: {attempts: 2, backoff: 100ms, max: 1s}, pivot: true}
-  ship: {service: mailer, needs: [pay], timeout: 15s, retry: {attempts: 2, backoff: 100ms, max: 1s}}
+  pay:  {service: writer, needs: [hold, book], timeout: 15s, retry: {attempts: unlimited, backoff: 100ms, max: 1s}, pivot: true}
+  ship: {service: mailer, needs: [pay], timeout: 15s, retry: {attempts: unlimited, backoff: 100ms, max: 1s}}
 `, `
 saga: patient
 deadline: 30m
@@ -57,28 +53,6 @@ steps:
   two:   {service: mailer, needs: [one], timeout: 4s, undo: {retry: {attempts: 3, backoff: 100ms, max: 1s}}}
   three: {service: writer, needs: [two], timeout: 4s, undo: {retry: {attempts: 3, backoff: 100ms, max: 1s}}}
 `)
-
-func loadShapes(texts ...string) []*saga.Definition {
-	var all []*saga.Definition
-	for _, text := range texts {
-		d, err := saga.Load("shape.yaml", []byte(strings.TrimSpace(text)), nil)
-		if err != nil {
-			panic("simulator: " + err.Error()) // unreachable: the texts are constants
-		}
-		all = append(all, d)
-	}
-	return all
-}
-
-// shape returns the definition of a name, or nil.
-func shape(name string) *saga.Definition {
-	for _, d := range shapes {
-		if d.Name == name {
-			return d
-		}
-	}
-	return nil
-}
 
 // hasEffect says whether a step changes the outside world.
 func hasEffect(s saga.Step) bool { return s.Service != "reader" }

@@ -1,0 +1,210 @@
+package world
+
+import (
+	"context"
+	"strconv"
+	"strings"
+	"sync"
+
+	"segue/events"
+	"segue/participant"
+	"segue/saga"
+	"segue/sagas"
+	"segue/services/fetcher/fetch"
+	"segue/services/parser/parse"
+	"segue/services/saver/save"
+	"segue/services/validator/validate"
+)
+
+// ingest is the play of the saga ingest: the shipped definition and the four
+// services as they are, between origins, a document store and a database that
+// are all simulated.
+type ingest struct {
+	w         *world
+	origin    *origin
+	documents *shelves
+	database  *database
+}
+
+// ingestSagas is the shipped definition, loaded once.
+var ingestSagas = sync.OnceValue(func() []*saga.Definition {
+	d, err := sagas.Ingest()
+	if err != nil {
+		panic("sim: " + err.Error()) // unreachable: it is part of the program
+	}
+	return []*saga.Definition{d}
+})
+
+func newIngest(ctx context.Context, w *world) (*ingest, error) {
+	p := &ingest{w: w, origin: newOrigin(w), documents: newShelves(w)}
+	var err error
+	p.database, err = newDatabase(ctx, w)
+	return p, err
+}
+
+func (p *ingest) sagas() []*saga.Definition { return ingestSagas() }
+
+func (p *ingest) order(number int) (name, fits, unfit string) {
+	e := p.w.dice.errand(number)
+	p.origin.errands[e.path()] = e
+	return ingestSagas()[0].Name, e.input("http"), e.input("gopher")
+}
+
+func (p *ingest) serve(ctx context.Context, l *life) ([]participant.Service, func(), error) {
+	db, err := p.database.open(ctx, l)
+	if err != nil {
+		return nil, nil, err
+	}
+	leave := func() { _ = db.Close() } // in memory: there is nothing that could be lost
+	docs := shelf{p.documents, l}
+	var services []participant.Service
+	for _, make := range []func() (participant.Service, error){
+		func() (participant.Service, error) { return fetch.New(fetch.Config{Dial: p.origin.dial(l)}, docs) },
+		func() (participant.Service, error) { return validate.New(validate.Config{}, docs) },
+		func() (participant.Service, error) { return parse.New(parse.Config{}, docs) },
+		func() (participant.Service, error) { return save.New(save.Config{}, db, docs) },
+	} {
+		s, err := make()
+		if err != nil {
+			leave()
+			return nil, nil, err
+		}
+		services = append(services, s)
+	}
+	return services, leave, nil
+}
+
+func (p *ingest) idle() bool { return p.origin.idle() && p.documents.idle() && p.database.idle() }
+
+func (p *ingest) close() { _ = p.database.look.Close() }
+
+// errand returns what a run was asked to do.
+func (p *ingest) errand(s *story) errand { return p.w.dice.errand(p.w.caller.runs[s.id].number) }
+
+// verify checks a run against the outside world: what it says that it fetched
+// was sent like that, a good document does not fail for what it is and a bad one
+// does not complete, and nothing is left of a run that was undone.
+func (p *ingest) verify(c *checker, s *story) {
+	e := p.errand(s)
+	fetched, known := p.fetched(c, s)
+	p.failures(c, s, e, fetched)
+	switch {
+	case s.ended.Event.Type != events.TypeRunCompleted:
+	case !known:
+		c.wrong("run %s completed with a document that was never sent", s.id)
+	case fetched.flaw != "":
+		c.wrong("run %s completed with a document that has a flaw: %s", s.id, fetched.flaw)
+	default:
+		var out struct {
+			Output save.Output `json:"output"`
+		}
+		if err := events.ReadData(s.ended.Event, &out); err != nil || out.Output.Total != int64(len(fetched.rows)) || out.Output.Collection != e.saved() {
+			c.wrong("run %s answers %s for %d records in %s (%v)", s.id, s.ended.Event.Data, len(fetched.rows), e.saved(), err)
+		}
+	}
+	if p.w.options.Calm && s.ended.Event.Type == events.TypeRunCompensated && known && fetched.flaw == "" && !s.signalled(events.TypeCancel) {
+		c.wrong("run %s was undone in a calm world, and its document is good", s.id)
+	}
+	p.leftovers(c, s)
+}
+
+// fetched returns the document that a run went on with.
+func (p *ingest) fetched(c *checker, s *story) (text, bool) {
+	done := s.completed(s.definition.Step("fetch"))
+	if done.Sequence == 0 {
+		return text{}, false
+	}
+	var out fetch.Output
+	if err := events.ReadData(done.Event, &out); err != nil {
+		c.wrong("run %s has an output of fetch that cannot be read: %v", s.id, err)
+		return text{}, false
+	}
+	t, sent := p.origin.sent[p.errand(s).path()][out.Document.SHA256]
+	if !sent {
+		c.wrong("run %s fetched a document that was never sent whole: %d bytes, %s", s.id, out.Document.Size, out.Document.SHA256)
+	}
+	return t, sent
+}
+
+// refusals: the codes with which services refuse what a document is.
+var refusals = []string{
+	validate.CodeNotWellFormed, validate.CodeSchemaViolated, validate.CodeNoRecordsThere, validate.CodeUnknownFormat, validate.CodeLimit,
+	save.CodeBadRecord, save.CodeBadKey, save.CodeDuplicateKey, save.CodeTooLarge,
+	participant.CodeBadInput, // what is read as another format takes no such input
+}
+
+// losses: the codes with which services say that a document they need is gone.
+// Nothing takes one away before its run is undone.
+var losses = []string{
+	parse.CodeDocumentGone, validate.CodeNotFound, save.CodeNoRecords, save.CodeUndone, save.CodePruned,
+	participant.CodeBadOutput, participant.CodeNoUndo, participant.CodePanic,
+}
+
+// changes: the codes with which they say that it is another one. That happens
+// when a fetch is done twice and the origin has another document the second time.
+var changes = []string{parse.CodeDocumentChanged, validate.CodeChanged}
+
+func (p *ingest) failures(c *checker, s *story, e errand, fetched text) {
+	for at, outcome := range s.outcomes {
+		var f events.Failed
+		if succeeded(outcome) || events.ReadData(outcome.Event, &f) != nil {
+			continue
+		}
+		fetch := at.step == "fetch"
+		switch {
+		case contains(refusals, f.Code) && fetched.flaw == "" && !fetch,
+			contains(losses, f.Code) && !fetch,
+			contains(changes, f.Code) && !e.changing && !fetch:
+			c.wrong("%s failed for no reason: %s: %s", outcome.Subject, f.Code, f.Message)
+		}
+	}
+}
+
+func contains(codes []string, code string) bool {
+	for _, c := range codes {
+		if c == code {
+			return true
+		}
+	}
+	return false
+}
+
+// leftovers accounts for the documents that a run has left in the store: none of
+// a compensated run, unless it was put there after the undo had begun; and of a
+// completed one those that it speaks of.
+func (p *ingest) leftovers(c *checker, s *story) {
+	left := make(map[string]bool)
+	for _, name := range p.documents.Names() {
+		run, rest, _ := strings.Cut(name, "/")
+		if run != s.id {
+			continue
+		}
+		left[rest] = true
+		step, word, _ := strings.Cut(rest, "/")
+		n, err := strconv.Atoi(word)
+		command := s.commands[place{step, events.Attempt{N: n}}]
+		undo := s.undone(s.definition.Step(step))
+		switch {
+		case err != nil || command.Sequence == 0 || command.Event.Type == events.TypeStepWithheld:
+			c.wrong("document %s is of an attempt that was never made", name)
+		case undo.Sequence > 0 && p.documents.putAt(name).Before(s.commands[place{step, undo.Subject.Attempt}].Stored):
+			c.wrong("document %s was left behind by an undo", name)
+		}
+	}
+	for _, step := range []string{"fetch", "parse"} {
+		done := s.completed(s.definition.Step(step))
+		if s.ended.Event.Type == events.TypeRunCompleted && done.Sequence > 0 && !left[step+"/"+strconv.Itoa(done.Subject.Attempt.N)] {
+			c.wrong("run %s completed and the document of %s is gone", s.id, step)
+		}
+	}
+}
+
+// signalled says that a run was given a signal of a type.
+func (s *story) signalled(eventType string) bool {
+	for _, e := range s.entries {
+		if e.Event.Type == eventType {
+			return true
+		}
+	}
+	return false
+}
