@@ -7,7 +7,6 @@ import (
 	"net"
 	"os"
 	"path/filepath"
-	"strings"
 	"testing"
 )
 
@@ -48,15 +47,13 @@ func startCluster(t *testing.T, files string, sagas ...string) *cluster {
 	if files != "" {
 		c.args["fetcher"] = append(c.args["fetcher"], "--allow-files", files)
 	}
-	c.args["saver"] = append(c.args["saver"], "--database", "sqlite:"+c.database())
+	c.args["saver"] = append(c.args["saver"], "--database", "sqlite:"+filepath.Join(c.dir, "segue.db"))
 	for _, member := range members {
 		c.start(member)
 	}
 	c.startBroker()
 	return c
 }
-
-func (c *cluster) database() string { return filepath.Join(c.dir, "segue.db") }
 
 func (c *cluster) start(member string) {
 	c.t.Helper()
@@ -83,26 +80,5 @@ func (c *cluster) ready() {
 	c.t.Helper()
 	for _, p := range c.all() {
 		p.ready()
-	}
-}
-
-// supervised starts a program again that has ended by itself, as the supervisor
-// of a real one does, and then looks at a condition. It may end so only when it
-// loses the broker before it has begun to work.
-func (c *cluster) supervised(condition func() error) func() error {
-	return func() error {
-		for _, member := range members {
-			p := c.programs[member]
-			if p.running() {
-				continue
-			}
-			log := p.out.String()
-			if strings.Contains(log, `"msg":"serving"`) || strings.Contains(log, `"msg":"partitions shared out"`) {
-				c.t.Errorf("%s ended by itself while it was at work", member)
-			}
-			c.t.Logf("%s ended by itself, %v: %s", member, p.cmd.ProcessState, tail(log))
-			c.start(member)
-		}
-		return condition()
 	}
 }

@@ -3,11 +3,9 @@
 //
 //	ingest_test.go      => segue ingest: everything in one process
 //	nats_test.go        => segue up, looked into and spoken to with the nats CLI
-//	processes_test.go   => every program a process of its own, killed in turn;
-//	                       documents_test.go is its oracle, judge_test.go its judge
 //	greet_test.go       => examples/greet: a participant in shell
 //	stop_test.go        => stops, kills, locks and whatever else is in the way
-//	operations_test.go  => /healthz, /readyz, /metrics
+//	operations_test.go  => /healthz, /readyz, /metrics of every program
 //	readme_test.go      => the commands in README.md
 //
 // The programs are built once. Tests wait for conditions, never for time to
@@ -18,6 +16,6 @@
 //
 //	SEGUE_REQUIRE_NATS_CLI=1  fail where the nats CLI is missing; otherwise skip
 //	SEGUE_RACE=1              build the programs with the race detector
-//	SEGUE_RUNS, SEGUE_KILLS   size of the kill test (200 runs, 8 kills)
-//	SEGUE_SEED                its seed (random, and printed)
+//
+// What kills, cuts and fills does to them is the work of ../faults.
 package e2e

@@ -81,6 +81,19 @@ func (b *broker) stream(name string) (jetstream.Stream, *jetstream.StreamInfo, e
 	return s, s.CachedInfo(), nil
 }
 
+// source is that of what the tests publish themselves.
+const source = "/e2e"
+
+// publish publishes a message and waits until the broker has it.
+func (b *broker) publish(m events.Message) {
+	b.t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	if _, err := b.js.PublishMsg(ctx, &nats.Msg{Subject: m.Subject, Header: nats.Header(m.Header), Data: m.Data}); err != nil {
+		b.t.Fatalf("publish on %s: %v", m.Subject, err)
+	}
+}
+
 // messages returns what a stream holds on subjects that match a filter.
 func (b *broker) messages(stream, filter string) []journal.Record {
 	b.t.Helper()
