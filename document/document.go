@@ -53,7 +53,8 @@ type Document struct {
 	Ref
 	// URL is where it was fetched, without user information.
 	URL string `json:"url,omitempty"`
-	// MediaType is what the origin says it is, such as "text/csv; charset=utf-8".
+	// MediaType is what the origin says it is, such as "text/csv; charset=utf-8",
+	// else what its name or its first bytes look like.
 	MediaType string `json:"media_type,omitempty"`
 	// FetchedAt is when the last byte arrived.
 	FetchedAt time.Time `json:"fetched_at,omitzero"`

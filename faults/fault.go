@@ -21,6 +21,8 @@ type Fault struct {
 	Goal string
 	// Limit is how long it may take; LongLimit with -long. Defaults to 90 s and 30 min.
 	Limit, LongLimit time.Duration
+	// LongOnly leaves it out of the short form, unless -run asks for it.
+	LongOnly bool
 	// Run does it. The Report says what was done and measured. The error is [Cannot]
 	// if the fault cannot be done on this machine; any other says what broke.
 	Run func(ctx context.Context, b *Bench) (Report, error)

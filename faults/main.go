@@ -66,7 +66,7 @@ func main() {
 var errMissed = errors.New("a goal is missed")
 
 func run(ctx context.Context, o options, out io.Writer) error {
-	chosen, err := choose(o.run)
+	chosen, err := choose(o.run, o.long)
 	if err != nil {
 		return err
 	}
@@ -117,15 +117,16 @@ func run(ctx context.Context, o options, out io.Writer) error {
 	return ctx.Err()
 }
 
-// choose returns the faults whose names match.
-func choose(pattern string) ([]Fault, error) {
+// choose returns the faults whose names match; those that take long only if they
+// are asked for.
+func choose(pattern string, long bool) ([]Fault, error) {
 	match, err := regexp.Compile(pattern)
 	if err != nil {
 		return nil, fmt.Errorf("read -run: %w", err)
 	}
 	var chosen []Fault
 	for _, f := range faults {
-		if match.MatchString(f.Name) {
+		if match.MatchString(f.Name) && (long || pattern != "" || !f.LongOnly) {
 			chosen = append(chosen, f)
 		}
 	}

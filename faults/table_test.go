@@ -54,11 +54,26 @@ func TestFaults(t *testing.T) {
 		}
 		seen[f.Name] = true
 	}
-	chosen, err := choose("^kill-")
+	chosen, err := choose("^kill-", false)
 	if err != nil || len(chosen) != 3 {
 		t.Errorf("-run ^kill- chooses %d faults, %v", len(chosen), err)
 	}
-	if _, err := choose("no such fault"); err == nil {
+	for pattern, want := range map[string]int{"": 0, "^retention$": 1} {
+		short, err := choose(pattern, false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		found := 0
+		for _, f := range short {
+			if f.LongOnly {
+				found++
+			}
+		}
+		if found != want {
+			t.Errorf("the short form of %q has %d faults of the long form, want %d", pattern, found, want)
+		}
+	}
+	if _, err := choose("no such fault", false); err == nil {
 		t.Error("a pattern that nothing matches chooses nothing and says nothing")
 	}
 }

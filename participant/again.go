@@ -11,8 +11,8 @@ import (
 
 const (
 	// fresh is how long ago a command was stored, by the journal's time, that can
-	// only be here for the first time.
-	fresh = time.Second
+	// only be here for the first time: less than a broker needs to start again.
+	fresh = 100 * time.Millisecond
 	// lookTimeout bounds the look for an outcome.
 	lookTimeout = 5 * time.Second
 )

@@ -40,6 +40,10 @@ func (s *Store) put(ctx context.Context, name string, r io.Reader) (version, err
 		old, err = s.publish(ctx, &v, old)
 	}
 	after := context.WithoutCancel(ctx) // cleaning up must not depend on who has lost interest
+	if errors.Is(err, errSame) {
+		_ = s.purge(after, v.NUID)
+		return old, nil
+	}
 	if err != nil {
 		return version{}, errors.Join(err, s.purge(after, v.NUID))
 	}
@@ -132,10 +136,18 @@ func (f *flight) land() {
 	}
 }
 
+// errSame says that a name stands for the same bytes already. They are not replaced:
+// someone may be reading them.
+var errSame = errors.New("the object has these bytes already")
+
 // publish makes a name stand for a version, and returns the version it replaced.
+// Its error is errSame if there is no need to, with the version there is.
 func (s *Store) publish(ctx context.Context, v *version, old version) (version, error) {
 	var err error
 	for range maxRaces {
+		if old.sequence > 0 && !old.Deleted && old.Size == v.Size && old.Digest == v.Digest {
+			return old, errSame
+		}
 		v.sequence = old.sequence
 		if err = s.replace(ctx, v); err == nil {
 			return old, nil

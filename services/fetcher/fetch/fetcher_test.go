@@ -30,6 +30,9 @@ func TestFetch(t *testing.T) {
 		case r.URL.Path == "/untyped":
 			w.Header()["Content-Type"] = nil
 			io.WriteString(w, `{"items": [`+strings.Repeat(`{"a": 1}, `, 2000)+`0]}`)
+		case r.URL.Path == "/cut.json": // by its first bytes it could be CSV
+			w.Header()["Content-Type"] = nil
+			io.WriteString(w, "[1,2\n,3\n,4\n")
 		case r.URL.Path == "/nonsense":
 			w.Header().Set("Content-Type", "of course")
 			io.WriteString(w, `[1, 2, 3]`)
@@ -42,6 +45,7 @@ func TestFetch(t *testing.T) {
 		"/typed":    {8, "text/csv; charset=utf-8"},
 		"/untyped":  {20014, "application/json"},
 		"/nonsense": {9, "application/json"},
+		"/cut.json": {11, "application/json"},
 		"/empty":    {0, "text/plain"},
 	} {
 		t.Run(path, func(t *testing.T) {

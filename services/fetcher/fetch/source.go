@@ -16,7 +16,8 @@ import (
 type source struct {
 	io.Reader // the end of the chain
 	*transfer
-	// declared is the media type that the origin declares; "" if it does not.
+	// declared is the media type that the origin declares or the name of the
+	// document has; "" if neither tells.
 	declared string
 	close    func()
 }

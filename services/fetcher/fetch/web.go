@@ -1,6 +1,7 @@
 package fetch
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -141,5 +142,8 @@ func (f *Fetcher) read(ctx context.Context, cancel context.CancelCauseFunc, at p
 	if err != nil {
 		return nil, err
 	}
-	return &source{Reader: r, transfer: t, declared: declaredType(resp.Header.Get("Content-Type"))}, nil
+	// The name comes before the first bytes: a JSON text that was cut off, say, looks
+	// like something else.
+	declared := cmp.Or(declaredType(resp.Header.Get("Content-Type")), extensionType(at.current.Path))
+	return &source{Reader: r, transfer: t, declared: declared}, nil
 }
