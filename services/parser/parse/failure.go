@@ -46,15 +46,15 @@ func tooDeep(line, limit int) error {
 	return refuse(CodeLimit, Place{Line: line}, "line %d: arrays and objects are nested deeper than %d", line, limit)
 }
 
-// storeFailure says what an error of the store means. A document that is not
-// there, or not the one asked for, will not come back; all else may pass.
+// storeFailure says what an error of the store means. It may pass, even if the
+// document seems to be gone: a copy of the store that lags behind knows it later.
 func storeFailure(verb string, err error) error {
 	wrapped := fmt.Errorf("%s: %w", verb, err)
 	switch {
 	case errors.Is(err, document.ErrNotFound):
-		return participant.Permanent(CodeDocumentGone, wrapped)
+		return &participant.Error{Code: CodeDocumentGone, Err: wrapped}
 	case errors.Is(err, document.ErrChanged):
-		return participant.Permanent(CodeDocumentChanged, wrapped)
+		return &participant.Error{Code: CodeDocumentChanged, Err: wrapped}
 	}
 	return wrapped
 }

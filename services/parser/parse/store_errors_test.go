@@ -74,8 +74,8 @@ func TestDocumentGone(t *testing.T) {
 	for _, want := range []string{CodeDocumentChanged, CodeDocumentGone} {
 		_, err := parser(t, Config{}, s).Parse(t.Context(), command(Input{Document: doc, Format: "json"}))
 		var e *participant.Error
-		if !errors.As(err, &e) || !e.Permanent || e.Code != want {
-			t.Errorf("error %v, want code %s", err, want)
+		if !errors.As(err, &e) || e.Permanent || e.Code != want {
+			t.Errorf("error %v, want one that may pass, with code %s", err, want)
 		}
 		delete(s.objects, "doc")
 	}

@@ -49,12 +49,12 @@ func badRecord(ordinal int64, err error) error {
 	return participant.Permanent(CodeBadRecord, fmt.Errorf("record %d %w", ordinal, err))
 }
 
-// storeFailure is the failure of the document store. Documents leave after a
-// time and never come back; all else may pass.
+// storeFailure is the failure of the document store. It may pass, even if the
+// records seem to be gone: a copy of the store that lags behind knows them later.
 func storeFailure(what string, err error) error {
 	err = fmt.Errorf("%s: %w", what, err)
 	if errors.Is(err, document.ErrNotFound) || errors.Is(err, document.ErrChanged) {
-		return participant.Permanent(CodeNoRecords, err)
+		return &participant.Error{Code: CodeNoRecords, Err: err}
 	}
 	return &participant.Error{Code: "document_store", Err: err}
 }

@@ -257,14 +257,14 @@ func TestRecordsThatAreGone(t *testing.T) {
 		in := b.input(`1`)
 		clear(b.docs.objects)
 		_, err := b.save("gone", in)
-		if e := failed(t, err); !e.Permanent || e.Code != CodeNoRecords {
-			t.Errorf("expired records: %v, want %s", err, CodeNoRecords)
+		if e := failed(t, err); e.Permanent || e.Code != CodeNoRecords {
+			t.Errorf("expired records: %v, want one that may pass, %s", err, CodeNoRecords)
 		}
 		// The store finds out at the end that these are not the bytes it was asked for.
 		b.docs.wrap = func(r io.Reader) io.Reader { return io.MultiReader(r, broken{document.ErrChanged}) }
 		_, err = b.save("changed", b.input(`1`, `2`))
-		if e := failed(t, err); !e.Permanent || !errors.Is(err, document.ErrChanged) {
-			t.Errorf("changed records: %v, want a permanent ErrChanged", err)
+		if e := failed(t, err); e.Permanent || e.Unknown || !errors.Is(err, document.ErrChanged) {
+			t.Errorf("changed records: %v, want an ErrChanged that may pass", err)
 		}
 		b.docs.wrap = func(r io.Reader) io.Reader { return io.MultiReader(r, broken{io.ErrUnexpectedEOF}) }
 		_, err = b.save("lost", b.input(`1`, `2`))

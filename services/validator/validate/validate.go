@@ -177,15 +177,15 @@ func (v *Validator) locate(ctx context.Context, ref document.Ref, list []Violati
 	return locate(r, list)
 }
 
-// storeError says what an error of the store means: that the document is gone or
-// is another will not change, all else may.
+// storeError says what an error of the store means. It may pass, even if the
+// document seems to be gone: a copy of the store that lags behind knows it later.
 func storeError(err error) error {
 	err = fmt.Errorf("read document: %w", err)
 	switch {
 	case errors.Is(err, document.ErrNotFound):
-		return participant.Permanent(CodeNotFound, err)
+		return &participant.Error{Code: CodeNotFound, Err: err}
 	case errors.Is(err, document.ErrChanged):
-		return participant.Permanent(CodeChanged, err)
+		return &participant.Error{Code: CodeChanged, Err: err}
 	}
 	return err
 }
