@@ -43,7 +43,7 @@ func (j *Journal) Load(ctx context.Context, filter string) ([]journal.Record, er
 		return err
 	})
 	if errors.Is(err, errPart) {
-		records, err = j.loadFeed(ctx, filter)
+		return journal.Load(ctx, j, filter)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("load %s: %w", filter, err)
@@ -63,26 +63,6 @@ func (j *Journal) loadAtOnce(ctx context.Context, root root, filter string) ([]j
 		return j.loadPage(ctx, root.stream, directGet{Last: []string{filter}, MaxBytes: loadBytes})
 	default:
 		return nil, errPart
-	}
-}
-
-// loadFeed reads what there is to follow.
-func (j *Journal) loadFeed(ctx context.Context, filter string) ([]journal.Record, error) {
-	feed, err := j.Follow(ctx, filter, 0)
-	if err != nil {
-		return nil, err
-	}
-	defer feed.Close()
-	var records []journal.Record
-	for {
-		r, err := feed.Next(ctx)
-		switch {
-		case err != nil:
-			return nil, err
-		case r.Live:
-			return records, nil
-		}
-		records = append(records, r)
 	}
 }
 

@@ -15,8 +15,8 @@ import (
 func (j *Journal) LastArchived(ctx context.Context) (uint64, error) {
 	var last uint64
 	err := j.during(ctx, func(ctx context.Context) error {
-		s, err := j.js.Stream(ctx, HistoryStream)
-		if errors.Is(err, jetstream.ErrStreamNotFound) {
+		s, err := j.stream(ctx, HistoryStream)
+		if errors.Is(err, ErrNoJournal) {
 			return nil // an older release keeps no history
 		}
 		if err == nil {
@@ -40,7 +40,7 @@ func (j *Journal) Withdraw(ctx context.Context, rejection events.Subject) error 
 		return fmt.Errorf("withdraw rejection: %w", err)
 	}
 	err := j.during(ctx, func(ctx context.Context) error {
-		s, err := j.js.Stream(ctx, RejectedStream)
+		s, err := j.stream(ctx, RejectedStream)
 		if err != nil {
 			return err
 		}

@@ -15,12 +15,10 @@ func (p *partition) append(ctx context.Context, batch []events.Entry) error {
 	messages := make([]events.Message, len(batch))
 	err := persist(ctx, p.log, "storing event data", func() error {
 		for i, entry := range batch {
-			e, err := document.CheckIn(ctx, p.Data, entry.Event)
-			if err != nil {
+			var err error
+			if messages[i], err = p.message(ctx, entry); err != nil {
 				return err
 			}
-			entry.Event = e
-			messages[i] = entry.Message()
 		}
 		return nil
 	})
@@ -33,4 +31,13 @@ func (p *partition) append(ctx context.Context, batch []events.Entry) error {
 		return context.Cause(ctx)
 	}
 	return nil
+}
+
+// message returns an entry as it is stored, its data put aside if it is large.
+func (e *Engine) message(ctx context.Context, entry events.Entry) (events.Message, error) {
+	var err error
+	if entry.Event, err = document.CheckIn(ctx, e.Data, entry.Event); err != nil {
+		return events.Message{}, err
+	}
+	return entry.Message(), nil
 }

@@ -66,11 +66,12 @@ func (e *Engine) Run(ctx context.Context) error {
 	if e.clock, err = journal.NewClock(ctx, e.Journal); err != nil {
 		return err
 	}
+	// The feed lives in the context of those who read it: its end is never news to them.
+	group, ctx := errgroup.WithContext(ctx)
 	applied, err := e.readApplied(ctx)
 	if err != nil {
 		return err
 	}
-	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return e.followApplied(ctx, applied) })
 	group.Go(func() error { e.clock.Keep(ctx, e.Journal); return nil })
 	group.Go(func() error { return e.own(ctx) })

@@ -105,11 +105,11 @@ func (e *Engine) takeStart(ctx context.Context, d journal.Delivery) {
 
 // store puts large data aside and appends the entry.
 func (e *Engine) store(ctx context.Context, entry events.Entry) error {
-	var err error
-	if entry.Event, err = document.CheckIn(ctx, e.Data, entry.Event); err != nil {
+	m, err := e.message(ctx, entry)
+	if err != nil {
 		return err
 	}
-	return e.Journal.Append(ctx, entry.Message())
+	return e.Journal.Append(ctx, m)
 }
 
 // accept returns the started message that a start makes. Its error is a

@@ -134,15 +134,18 @@ func (p *partition) decide(ctx context.Context, beside func(work func() error, l
 
 // tidy takes care of what has ended, and of snapshots, one after the other.
 func (p *partition) tidy(ctx context.Context, beside func(work func() error, landed func())) {
-	p.ledger.tidy = time.Time{}
 	if p.tidying {
+		p.ledger.tidy = time.Time{} // asked anew when that is done
 		return
 	}
-	var e errand
-	if e, p.ledger.tidy = p.errand(); !e.none() {
-		p.tidying, p.ledger.tidy = true, time.Time{}
-		beside(func() error { return p.runErrand(ctx, e) }, func() { p.tidying = false; p.errandDone(e) })
-		return
+	// To look what may leave is to look at every run: not each time round.
+	if len(p.ledger.gone.keeping) > 0 || !p.clock.Now().Before(p.ledger.tidy) {
+		var e errand
+		if e, p.ledger.tidy = p.errand(); !e.none() {
+			p.tidying, p.ledger.tidy = true, time.Time{}
+			beside(func() error { return p.runErrand(ctx, e) }, func() { p.tidying = false; p.errandDone(e) })
+			return
+		}
 	}
 	// A snapshot costs as much as there is to write: it is worth its while when as
 	// much has come since the last.

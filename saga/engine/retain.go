@@ -6,7 +6,6 @@ import (
 	"slices"
 	"time"
 
-	"segue/document"
 	"segue/events"
 	"segue/journal"
 	"segue/saga"
@@ -67,11 +66,12 @@ func (p *partition) errand() (e errand, next time.Time) {
 		return errand{}, next
 	}
 	low := gone.low(n, p.ledger.low(p.sequence+1))
-	if count := gone.below(n, low); count >= pruneBatch || count > 0 && now.Sub(p.pruned) >= pruneRest {
+	count := gone.below(n, low)
+	if count >= pruneBatch || count > 0 && now.Sub(p.pruned) >= pruneRest {
 		p.pruned = now
 		return errand{save: p.snapshot(), prune: low, pruned: count}, next
 	}
-	if held := n - gone.below(n, low) - p.keepRuns(); held > 0 {
+	if held := n - count - p.keepRuns(); held > 0 {
 		return errand{save: p.snapshot(), leave: slices.Clone(gone.leaving[:min(held, leaveBatch)])}, next
 	}
 	return errand{}, now.Add(tidyRest)
@@ -148,10 +148,9 @@ func (p *partition) archived(ctx context.Context, d departure) (m events.Message
 		}
 	}
 	entry := run.NewArchived(p.clock.Now())
-	if entry.Event, err = document.CheckIn(ctx, p.Data, entry.Event); err != nil {
+	if m, err = p.message(ctx, entry); err != nil {
 		return m, err
 	}
-	m = entry.Message()
 	m.Header.Set(events.HeaderMsgID, entry.Event.ID) // two owners at once keep it once
 	return m, nil
 }
