@@ -23,12 +23,25 @@ type Bus struct {
 	// Data holds event data and definitions, Documents what steps make.
 	Data      document.Store
 	Documents document.Store
+	// Conn is the connection, for what a program keeps on the broker beside that.
+	Conn *nats.Conn
 
 	close func()
 }
 
 // Close ends the connection.
 func (b *Bus) Close() { b.close() }
+
+// Schemas opens the store of the schemas that are registered.
+func (b *Bus) Schemas(ctx context.Context) (*objectstore.Store, error) {
+	return objectstore.Open(ctx, b.Conn, document.SchemasBucket)
+}
+
+// Objects opens any object store of the broker, such as one that documents are
+// fetched from.
+func (b *Bus) Objects(ctx context.Context, bucket string) (document.Store, error) {
+	return objectstore.Open(ctx, b.Conn, bucket)
+}
 
 // Ready says whether the broker answers.
 func (b *Bus) Ready(ctx context.Context) error {
@@ -115,7 +128,7 @@ func open(ctx context.Context, nc *nats.Conn, log *slog.Logger, o BusOptions) (*
 		nc.Close()
 		return nil, err
 	}
-	bus := &Bus{Journal: j, close: func() { j.Close(); nc.Close() }}
+	bus := &Bus{Journal: j, Conn: nc, close: func() { j.Close(); nc.Close() }}
 	if bus.Data, err = objectstore.Open(ctx, nc, document.DataBucket); err == nil {
 		bus.Documents, err = objectstore.Open(ctx, nc, document.DocumentsBucket)
 	}

@@ -28,6 +28,7 @@ import (
 	"segue/saga/engine"
 	"segue/sagas"
 	"segue/services/fetcher/fetch"
+	"segue/services/fetcher/turns"
 	"segue/services/parser/parse"
 	"segue/services/saver/save"
 	"segue/services/validator/validate"
@@ -131,11 +132,20 @@ func runEverything(t *testing.T, address string) string {
 	programs := []func() error{func() error { return e.Run(ctx) }}
 	for name, make := range map[string]func(*daemon.Bus) (participant.Service, error){
 		"fetcher": func(b *daemon.Bus) (participant.Service, error) {
+			if err := useTurns(t.Context(), b); err != nil {
+				return participant.Service{}, err
+			}
 			return fetch.New(fetch.Config{AllowFiles: []string{folder}}, b.Documents)
 		},
-		"validator": func(b *daemon.Bus) (participant.Service, error) { return validate.New(validate.Config{}, b.Documents) },
-		"parser":    func(b *daemon.Bus) (participant.Service, error) { return parse.New(parse.Config{}, b.Documents) },
-		"saver":     func(b *daemon.Bus) (participant.Service, error) { return save.New(save.Config{}, db, b.Documents) },
+		"validator": func(b *daemon.Bus) (participant.Service, error) {
+			schemas, err := b.Schemas(t.Context())
+			if err != nil {
+				return participant.Service{}, err
+			}
+			return validate.New(validate.Config{Schemas: schemas}, b.Documents)
+		},
+		"parser": func(b *daemon.Bus) (participant.Service, error) { return parse.New(parse.Config{}, b.Documents) },
+		"saver":  func(b *daemon.Bus) (participant.Service, error) { return save.New(save.Config{}, db, b.Documents) },
 	} {
 		b := connect(t, address, name, daemon.BusOptions{})
 		service, err := make(b)
@@ -159,6 +169,22 @@ func runEverything(t *testing.T, address string) string {
 		db.Close()
 	})
 	return folder
+}
+
+// useTurns does with the limits of hosts what a fetcher does.
+func useTurns(ctx context.Context, b *daemon.Bus) error {
+	board, err := turns.Open(ctx, b.Conn)
+	if err != nil {
+		return err
+	}
+	for range 2 { // the second time there is something to replace
+		_, err := board.Now(ctx)
+		_, revision, readErr := board.Read(ctx, "example.org:443")
+		if err := errors.Join(err, readErr, board.Write(ctx, "example.org:443", []byte("{}"), revision)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // connect connects as a user. A denied request is fatal, and fails the test.
@@ -220,7 +246,10 @@ func checkDenied(t *testing.T, address string) {
 		{"validator", "saga.run.00.run.ended"},
 		{"validator", "saga.start.ingest"},
 		{"validator", "$O.SAGA_DOCUMENTS.C.x"},
-		{"validator", "saga.history.ingest.completed.0000"},
+		{"validator", "$O.SAGA_SCHEMAS.M.x"},
+		{"fetcher", "$JS.API.DIRECT.GET.OBJ_SAGA_SCHEMAS"},
+		{"validator", "$KV.SAGA_HOSTS.example.org/443"},
+		{"validator", "saga.history.ingest.completed.a"},
 		{"validator", "saga.definition.ingest"},
 		{"validator", "$JS.API.DIRECT.GET.SAGA_RUNS"},
 		{"validator", "$JS.API.DIRECT.GET.SAGA_RUNS.saga.run.00.run.outcome.saver.save.1"},
@@ -232,12 +261,12 @@ func checkDenied(t *testing.T, address string) {
 		{"fetcher", "$JS.API.CONSUMER.MSG.NEXT.SAGA_RUNS.saver"},
 		{"caller", "saga.run.00.run.signal.cancel"},
 		{"caller", "$JS.API.STREAM.INFO.SAGA_RUNS"},
-		{"caller", "saga.history.ingest.completed.0000"},
+		{"caller", "saga.history.ingest.completed.a"},
 		{"caller", "saga.definition.ingest"},
 		{"operator", "saga.run.00.run.ended"},
 		{"operator", "$JS.API.STREAM.PURGE.SAGA_RUNS"},
 		{"operator", "$JS.API.STREAM.PURGE.SAGA_HISTORY"},
-		{"operator", "saga.history.ingest.completed.0000"},
+		{"operator", "saga.history.ingest.completed.a"},
 	} {
 		denied := make(chan error, 1)
 		nc, err := nats.Connect(as(address, test.user), nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) { denied <- err }))

@@ -1,8 +1,9 @@
 // Package document keeps what is too large for a message.
 //
-// Two buckets hold it:
+// Three buckets hold it:
 //
 //	SAGA_DOCUMENTS  <run>/<step>/<attempt> => what a step made: a fetched document, parsed records
+//	SAGA_SCHEMAS    <name>@<version>       => schemas that are registered, see package schemas
 //	SAGA_DATA       <sha256>               => data of events over [InlineLimit], and saga definitions
 //
 // A document is named for the attempt that wrote it, so that undoing a step
@@ -26,6 +27,7 @@ import (
 const (
 	DocumentsBucket = "SAGA_DOCUMENTS"
 	DataBucket      = "SAGA_DATA"
+	SchemasBucket   = "SAGA_SCHEMAS"
 )
 
 // Errors of a [Store].
@@ -34,7 +36,9 @@ var (
 	ErrNotFound = errors.New("document not found")
 	// ErrChanged is returned when an object is not the one its Ref speaks of.
 	ErrChanged = errors.New("document differs from its reference")
-	// ErrFull is returned by Put when the bucket has reached its size limit.
+	// ErrExists is returned by Create when the name stands for other bytes already.
+	ErrExists = errors.New("another document has this name already")
+	// ErrFull is returned by Put and Create when the bucket has reached its size limit.
 	ErrFull = errors.New("document store is full")
 )
 
@@ -66,6 +70,10 @@ type Store interface {
 	// appears whole or not at all: after an error from r or the store, or when ctx
 	// is done, there is no new object.
 	Put(ctx context.Context, name string, r io.Reader) (Ref, error)
+	// Create is Put, but for an object there is already: one with the same bytes is
+	// as good as the new one, and one with others stays and is ErrExists. Of several
+	// that create an object at once, one wins.
+	Create(ctx context.Context, name string, r io.Reader) (Ref, error)
 	// Open reads an object. It returns ErrNotFound, or ErrChanged if the object
 	// has another digest than ref; a Read returns ErrChanged in place of io.EOF if
 	// the bytes do not match. The reader ends with ctx and must be closed.

@@ -41,6 +41,15 @@ func NewMemory(bucket string) *Memory {
 
 // Put implements [Store].
 func (m *Memory) Put(ctx context.Context, name string, r io.Reader) (Ref, error) {
+	return m.put(ctx, name, r, true)
+}
+
+// Create implements [Store].
+func (m *Memory) Create(ctx context.Context, name string, r io.Reader) (Ref, error) {
+	return m.put(ctx, name, r, false)
+}
+
+func (m *Memory) put(ctx context.Context, name string, r io.Reader, replace bool) (Ref, error) {
 	data, err := io.ReadAll(reader{ctx, r})
 	if err == nil {
 		err = ctx.Err() // it may have ended while the last bytes were read
@@ -52,6 +61,12 @@ func (m *Memory) Put(ctx context.Context, name string, r io.Reader) (Ref, error)
 	ref := Ref{Bucket: m.bucket, Name: name, SHA256: hex.EncodeToString(sum[:]), Size: int64(len(data))}
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if o, taken := m.objects[name]; taken && !replace {
+		if o.ref != ref {
+			return Ref{}, fmt.Errorf("store document %s: %w", name, ErrExists)
+		}
+		return ref, nil
+	}
 	size := m.size - m.objects[name].ref.Size + ref.Size
 	if m.MaxBytes > 0 && size > m.MaxBytes {
 		return Ref{}, fmt.Errorf("store document %s: %w", name, ErrFull)

@@ -56,6 +56,7 @@ func TestOperations(t *testing.T) {
 		`segue_outcomes_total{outcome="completed",saga="ingest",step="fetch"} 2`,
 		`segue_outcomes_total{outcome="undone",saga="ingest",step="fetch"} 1`,
 		`segue_attempts_total{outcome="failed",service="validator"} 1`,
+		`segue_failures_total{code="not_well_formed",service="validator"} 1`,
 		`segue_runs_stuck 0`, `segue_runs_orphaned_total 0`)
 }
 

@@ -6,20 +6,19 @@
 //	subject                                              => event types
 //	saga.start.<definition>                              => any type; TypeRunRequested when Segue sends it
 //	saga.run.<pp>.<run>.started                          => TypeRunStarted
-//	saga.run.<pp>.<run>.command.<service>.<step>.<n>     => TypeStepRequested, TypeStepWithheld
+//	saga.run.<pp>.<run>.command.<service>.<step>.<n>     => TypeStepRequested, TypeStepWithheld, TypeStepSkipped
 //	saga.run.<pp>.<run>.command.<service>.<step>.u<n>    => TypeUndoRequested
 //	saga.run.<pp>.<run>.outcome.<service>.<step>.<n>     => TypeStepCompleted, TypeStepFailed, TypeStepTimedOut
 //	saga.run.<pp>.<run>.outcome.<service>.<step>.u<n>    => TypeUndoCompleted, TypeUndoFailed, TypeUndoTimedOut
 //	saga.run.<pp>.<run>.signal.<name>                    => TypeCancel, TypeRetry, TypeDeadline
 //	saga.run.<pp>.<run>.ended                            => TypeRunCompleted, TypeRunCompensated
 //	saga.rejected.<definition>.<id>                      => TypeStartRejected
-//	saga.history.<definition>.<status>.<bucket>          => TypeRunArchived
+//	saga.history.<definition>.<status>.<run>             => TypeRunArchived
 //	saga.definition.<definition>                         => TypeDefinitionApplied
 //
-// Every subject below saga.run and saga.rejected is written at most once; the
-// broker refuses the second message. A bucket of the history holds what is kept
-// of some runs that have ended, see [HistoryBucket]; of the definitions applied
-// under one name the last one counts.
+// Every subject below saga.run, saga.rejected and saga.history is written at most
+// once; the broker refuses the second message. Of the definitions applied under
+// one name the last one counts.
 //
 // # Events
 //

@@ -108,6 +108,7 @@ func samples() []sample {
 	add(step(events.KindCommand, 2, false), events.Orchestrator, events.TypeStepRequested,
 		[]byte(`{"url":"https://example.com/a.json"}`), command(step(events.KindOutcome, 2, false)))
 	add(step(events.KindCommand, 3, false), events.Orchestrator, events.TypeStepWithheld, nil)
+	add(step(events.KindCommand, 1, false), events.Orchestrator, events.TypeStepSkipped, nil)
 	add(step(events.KindOutcome, 2, false), service, events.TypeStepCompleted, nil,
 		func(e *events.Event) { e.DataRef = dataRef })
 	add(step(events.KindOutcome, 1, false), service, events.TypeStepFailed,

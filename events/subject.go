@@ -34,10 +34,6 @@ const (
 	MaxAttempt = 1_000_000
 	// MaxSubject is more than the longest subject of the table has, in bytes.
 	MaxSubject = 256
-	// HistoryBuckets is into how many subjects the history of a definition and a
-	// status is parted. Their number is what a broker's index of it grows to, and
-	// what is kept divided by it is what reading one run costs.
-	HistoryBuckets = 1 << 16
 )
 
 // ErrSubject is returned by [ParseSubject] and [Subject.Validate] for a subject
@@ -53,7 +49,7 @@ var ErrSubject = errors.New("not a saga subject")
 //	signal      Partition, Run, Signal
 //	ended       Partition, Run
 //	rejected    Definition, Start
-//	history     Definition, Status, Bucket
+//	history     Definition, Status, Run
 //	definition  Definition
 //
 // Subjects are comparable and usable as map keys.
@@ -68,7 +64,6 @@ type Subject struct {
 	Attempt    Attempt
 	Signal     string
 	Status     string // completed or compensated
-	Bucket     int    // see [HistoryBucket]
 }
 
 // Attempt numbers one try at a step, or at undoing it. Counting starts at 1.
@@ -112,13 +107,9 @@ func PartitionOf(run string, partitions int) int {
 	return int(h.Sum32() % uint32(partitions))
 }
 
-// HistoryBucket returns the bucket of a run in the history: the 32-bit FNV-1a
-// hash of the run id's bytes modulo [HistoryBuckets].
-func HistoryBucket(run string) int { return PartitionOf(run, HistoryBuckets) }
-
 // HistorySubject returns the subject of what is kept of a run that has ended.
 func HistorySubject(definition, status, run string) Subject {
-	return Subject{Kind: KindHistory, Definition: definition, Status: status, Bucket: HistoryBucket(run)}
+	return Subject{Kind: KindHistory, Definition: definition, Status: status, Run: run}
 }
 
 // DefinitionSubject returns the subject on which definitions of a name are applied.
@@ -173,10 +164,9 @@ func PartitionFilter(partition int) string {
 // RunFilter matches every message of one run, whatever its partition.
 func RunFilter(run string) string { return "saga.run.*." + run + ".>" }
 
-// HistoryFilter matches what is kept of a run that has ended, and of few others.
-func HistoryFilter(run string) string {
-	return "saga.history.*.*." + bucketToken(HistoryBucket(run))
-}
+// HistoryFilter matches what is kept of a run that has ended, whatever its
+// definition and status.
+func HistoryFilter(run string) string { return "saga.history.*.*." + run }
 
 // CommandFilter matches every command for a service.
 func CommandFilter(service string) string {
@@ -191,7 +181,7 @@ func (s Subject) String() string {
 	case KindRejected:
 		return "saga.rejected." + s.Definition + "." + s.Start
 	case KindHistory:
-		return "saga.history." + s.Definition + "." + s.Status + "." + bucketToken(s.Bucket)
+		return "saga.history." + s.Definition + "." + s.Status + "." + s.Run
 	case KindDefinition:
 		return "saga.definition." + s.Definition
 	case KindStarted, KindEnded:
@@ -216,9 +206,6 @@ func partitionToken(n int) string {
 	}
 	return strconv.Itoa(n)
 }
-
-// bucketToken returns a bucket as a token of a subject, four hex digits.
-func bucketToken(n int) string { return fmt.Sprintf("%04x", n) }
 
 // Validate returns an error that wraps [ErrSubject] unless every token the kind
 // needs is a legal name (see [ValidName]).
@@ -283,11 +270,7 @@ func parseHistory(t []string) (Subject, error) {
 	if len(t) != 3 {
 		return Subject{}, ErrSubject
 	}
-	bucket, err := strconv.ParseUint(t[2], 16, 32)
-	if err != nil || bucket >= HistoryBuckets || bucketToken(int(bucket)) != t[2] {
-		return Subject{}, fmt.Errorf("%w: bucket %q", ErrSubject, t[2])
-	}
-	return Subject{Kind: KindHistory, Definition: t[0], Status: t[1], Bucket: int(bucket)}, validNames(t[:2]...)
+	return Subject{Kind: KindHistory, Definition: t[0], Status: t[1], Run: t[2]}, validNames(t...)
 }
 
 func parseRejected(t []string) (Subject, error) {

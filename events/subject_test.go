@@ -18,7 +18,7 @@ func TestSubjects(t *testing.T) {
 	for text, want := range map[string]events.Subject{
 		"saga.start.ingest":                                       {Kind: events.KindStart, Definition: "ingest"},
 		"saga.rejected.ingest.4711":                               {Kind: events.KindRejected, Definition: "ingest", Start: "4711"},
-		"saga.history.ingest.completed.00ff":                      {Kind: events.KindHistory, Definition: "ingest", Status: "completed", Bucket: 255},
+		"saga.history.ingest.completed.r-1":                       {Kind: events.KindHistory, Definition: "ingest", Status: "completed", Run: "r-1"},
 		"saga.definition.ingest":                                  {Kind: events.KindDefinition, Definition: "ingest"},
 		"saga.run.07.r-1.started":                                 {Kind: events.KindStarted, Partition: 7, Run: "r-1"},
 		"saga.run.00.r_1.ended":                                   {Kind: events.KindEnded, Run: "r_1"},
@@ -62,10 +62,10 @@ func TestHostileSubjects(t *testing.T) {
 		"saga.run.07.r.command.a.b", "saga.run.07.r.command.a.b.", "saga.run.07.r.command.a.b.1.2", "saga.run.07.r.command..b.1",
 		"saga.run.07.r.command.a..1", "saga.run.07.r.command.*.b.1", "saga.run.07.r.command.a.b.>",
 	}
-	for _, bucket := range []string{"", "0", "00FF", "10000", "00ff.a", "-001", "0x1f"} {
-		hostile = append(hostile, "saga.history.a.completed."+bucket)
+	for _, run := range []string{"", "*", ">", "r.a", "r a", longest + "x"} {
+		hostile = append(hostile, "saga.history.a.completed."+run)
 	}
-	hostile = append(hostile, "saga.history.a.00ff", "saga.definition.", "saga.definition.a.b")
+	hostile = append(hostile, "saga.history.a.r", "saga.history.a..r", "saga.definition.", "saga.definition.a.b")
 	for _, partition := range []string{"", "7", "007", "0", "-1", "-0", "+7", "1000", "1e2", "0x1", "７", "99999999999999999999", " 7", "1_0"} {
 		hostile = append(hostile, "saga.run."+partition+".r.started")
 	}

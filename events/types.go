@@ -18,6 +18,7 @@ const (
 
 	TypeStepRequested = "segue.step.requested.v1"
 	TypeStepWithheld  = "segue.step.withheld.v1"
+	TypeStepSkipped   = "segue.step.skipped.v1"
 	TypeStepCompleted = "segue.step.completed.v1"
 	TypeStepFailed    = "segue.step.failed.v1"
 	TypeStepTimedOut  = "segue.step.timedout.v1"
@@ -51,8 +52,8 @@ func RetrySignal(k int) string { return fmt.Sprintf("%s-%d", SignalRetry, k) }
 
 // The data of the events follows. TypeRunRequested carries the input of the
 // saga, TypeStepRequested the input of the service and TypeStepCompleted its
-// output: any JSON value, so they have no struct here. TypeStepWithheld and
-// TypeUndoCompleted have no data.
+// output: any JSON value, so they have no struct here. TypeStepWithheld,
+// TypeStepSkipped and TypeUndoCompleted have no data.
 
 // RunStarted is the data of [TypeRunStarted].
 type RunStarted struct {

@@ -4,7 +4,7 @@
 //
 //	saga.run.>        => written once: a second message on a subject is dropped
 //	saga.rejected.>   => written once
-//	saga.history.>    => many to a subject; the oldest leave when there is no room
+//	saga.history.>    => written once; the oldest leave when there is no room
 //	saga.definition.* => the newest few of each subject
 //	saga.start.*      => a work queue: a message stays until a consumer acks it
 //
@@ -40,11 +40,11 @@ var (
 // Journal is the bus as the rest of Segue sees it. All methods may be called
 // concurrently.
 type Journal interface {
-	// Append stores messages. When it returns nil, each subject below saga.run and
-	// saga.rejected holds a message: this one or, if the subject was taken, the
-	// earlier one, which stays as it is. Who needs to know whose message won reads
-	// the subject. Anything else is stored unless a message with the same
-	// Nats-Msg-Id was stored below the same root recently (2 minutes).
+	// Append stores messages. When it returns nil, each subject below saga.run,
+	// saga.rejected and saga.history holds a message: this one or, if the subject
+	// was taken, the earlier one, which stays as it is. Who needs to know whose
+	// message won reads the subject. Anything else is stored unless a message with
+	// the same Nats-Msg-Id was stored below the same root recently (2 minutes).
 	//
 	// Append is not atomic: after an error any subset may have been stored.
 	// Repeating the whole call is always safe. The journal orders the messages of
@@ -53,7 +53,7 @@ type Journal interface {
 
 	// Load returns what is stored on the subjects that match a filter (NATS
 	// wildcards, below any root but saga.start) at the time of the call, in order.
-	// All of it is held in memory: it is for one run, or one bucket of the history.
+	// All of it is held in memory: it is for one run, or one definition.
 	Load(ctx context.Context, filter string) ([]Record, error)
 
 	// Follow delivers what is stored on the subjects that match a filter, as for

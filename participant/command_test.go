@@ -53,6 +53,7 @@ func TestBadCommands(t *testing.T) {
 func TestLeftAlone(t *testing.T) {
 	for name, spoil := range map[string]func(*events.Entry){
 		"withheld": func(e *events.Entry) { e.Event.Type = events.TypeStepWithheld },
+		"skipped":  func(e *events.Entry) { e.Event.Type = events.TypeStepSkipped },
 		"unknown":  func(e *events.Entry) { e.Event.Type = "segue.step.requested.v9" },
 		"expired":  func(e *events.Entry) { e.Event.Expiry = time.Now().Add(-time.Second) },
 	} {

@@ -1,6 +1,7 @@
 package participant
 
 import (
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -11,6 +12,7 @@ import (
 // Metrics counts what services do:
 //
 //	segue_attempts_total{service, outcome}          => attempts that got an outcome
+//	segue_failures_total{service, code}             => those that failed, by the code of the failure
 //	segue_attempt_duration_seconds{service}         => from taking up to outcome stored
 //	segue_attempts_running{service}                 => handlers at work
 //	segue_commands_returned_total{service}          => commands given back unanswered
@@ -18,10 +20,18 @@ import (
 // A nil Metrics counts nothing.
 type Metrics struct {
 	outcomes *prometheus.CounterVec
+	failures *prometheus.CounterVec
 	duration *prometheus.HistogramVec
 	running  *prometheus.GaugeVec
 	back     *prometheus.CounterVec
+
+	mu    sync.Mutex
+	codes map[string]bool // that have been seen, and have a label of their own
 }
+
+// maxCodes is how many codes of failures have a label of their own; all others are
+// "other", so that a handler which makes codes up cannot fill a monitoring system.
+const maxCodes = 200
 
 // NewMetrics registers the metrics.
 func NewMetrics(r prometheus.Registerer) *Metrics {
@@ -29,6 +39,10 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 		outcomes: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "segue_attempts_total", Help: "Attempts that got an outcome.",
 		}, []string{"service", "outcome"}),
+		failures: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "segue_failures_total", Help: "Attempts that failed, by the code of the failure.",
+		}, []string{"service", "code"}),
+		codes: make(map[string]bool),
 		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name: "segue_attempt_duration_seconds", Help: "Time from taking up a command to its outcome being stored.",
 			Buckets: prometheus.ExponentialBuckets(0.001, 4, 10), NativeHistogramBucketFactor: 1.1,
@@ -40,7 +54,7 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 			Name: "segue_commands_returned_total", Help: "Commands given back to their queue unanswered.",
 		}, []string{"service"}),
 	}
-	r.MustRegister(m.outcomes, m.duration, m.running, m.back)
+	r.MustRegister(m.outcomes, m.failures, m.duration, m.running, m.back)
 	return m
 }
 
@@ -57,6 +71,22 @@ func (m *Metrics) settled(service, eventType string, took time.Duration) {
 		m.outcomes.WithLabelValues(service, outcomeLabels[eventType]).Inc()
 		m.duration.WithLabelValues(service).Observe(took.Seconds())
 	}
+}
+
+func (m *Metrics) failed(service, code string) {
+	if m == nil {
+		return
+	}
+	if code == "" {
+		code = "none"
+	}
+	m.mu.Lock()
+	if !m.codes[code] && len(m.codes) >= maxCodes {
+		code = "other"
+	}
+	m.codes[code] = true
+	m.mu.Unlock()
+	m.failures.WithLabelValues(service, code).Inc()
 }
 
 func (m *Metrics) began(service string) {

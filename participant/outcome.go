@@ -140,6 +140,7 @@ func (r *runner) settled(outcome events.Entry, took time.Duration, log *slog.Log
 	default:
 		var f events.Failed
 		_ = events.ReadData(outcome.Event, &f) // our own data
+		r.Metrics.failed(r.service.name, f.Code)
 		log.Warn("attempt failed", "code", f.Code, "reason", f.Message, "retryable", f.Retryable)
 	}
 }

@@ -207,10 +207,10 @@ func (r *runner) take(ctx context.Context, d journal.Delivery) {
 const retryDelay = 2 * time.Second
 
 // idle says that a message of the queue asks for nothing: another version's
-// command, one that was withheld, or one whose outcome is a timeout by now.
+// command, one that was withheld or skipped, or one whose outcome is a timeout by now.
 func (r *runner) idle(e events.Entry, log *slog.Logger) bool {
 	switch {
-	case e.Event.Type == events.TypeStepWithheld:
+	case e.Event.Type == events.TypeStepWithheld || e.Event.Type == events.TypeStepSkipped:
 		return true
 	case e.Event.Type != events.TypeStepRequested && e.Event.Type != events.TypeUndoRequested:
 		log.Warn("command of an unknown type is left alone", "type", e.Event.Type)

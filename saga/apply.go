@@ -21,6 +21,9 @@ func (r *Run) Apply(e events.Entry) {
 		if a := r.slot(e.Subject); a != nil && !a.requested.set() {
 			a.requested = markOf(e)
 			a.withheld = e.Event.Type == events.TypeStepWithheld
+			if a.skipped = e.Event.Type == events.TypeStepSkipped; a.skipped {
+				delete(r.outputs, e.Subject.Step) // whatever claims to be one
+			}
 			r.forget(e.Subject)
 		}
 	case events.KindOutcome:
@@ -111,7 +114,7 @@ func (r *Run) complete(a *attempt, e events.Entry) {
 	a.verdict, a.output = completed, data
 	attempts := r.steps[r.Definition.Step(e.Subject.Step)].do
 	first := slices.IndexFunc(attempts, func(a attempt) bool { return a.verdict == completed })
-	if attempts[first].n == a.n { // one behind it was never asked for
+	if attempts[first].n == a.n && !a.skipped { // one behind it was never asked for
 		r.outputs[e.Subject.Step] = value
 	}
 }
@@ -120,7 +123,7 @@ func (r *Run) complete(a *attempt, e events.Entry) {
 const (
 	CodeTimedOut   = "timed_out"  // no outcome within the timeout
 	CodeUnreadable = "unreadable" // the outcome is no event or its data is no JSON
-	CodeExpression = "expression" // the input of the step could not be made
+	CodeExpression = "expression" // the input of the step, or its when, could not be made
 )
 
 func (r *Run) signal(e events.Entry) {

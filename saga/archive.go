@@ -14,8 +14,6 @@ func (r *Run) NewArchived(now time.Time) events.Entry {
 	v := r.View()
 	subject := events.HistorySubject(v.Saga, string(v.Status), v.Run)
 	e := newEvent(subject, events.TypeRunArchived, now).Caused(r.ended.Event)
-	// The id is that of the run's end under another type: the bucket is not the run's own.
-	e.ID = events.DeriveID(r.subject(events.KindEnded, nil, events.Attempt{}), e.Source, e.Type)
 	e.RunID = v.Run
 	e.Data = events.MarshalData(archived(v))
 	return events.Entry{Subject: subject, Event: e}
@@ -56,6 +54,9 @@ func ReadArchived(e events.Entry) (View, error) {
 	}
 	if err := events.ReadData(e.Event, &a); err != nil {
 		return View{}, fmt.Errorf("read history: %w", err)
+	}
+	if a.Run != e.Subject.Run {
+		return View{}, fmt.Errorf("read history: run %q on %s", a.Run, e.Subject)
 	}
 	v := View{
 		Run: a.Run, Saga: a.Saga, Digest: a.Digest, Correlation: a.Correlation, Status: Status(a.Status),

@@ -16,7 +16,7 @@ const (
 	PhaseIdle      Phase = iota // no attempt yet
 	PhaseRunning                // the last attempt has no outcome
 	PhaseWaiting                // another attempt is due at some instant
-	PhaseDone                   // an attempt completed
+	PhaseDone                   // an attempt completed, or there was nothing to do
 	PhaseExhausted              // no attempt is left
 	PhaseWithheld               // the next attempt was given up when the run turned back
 )
@@ -31,10 +31,19 @@ type attempt struct {
 	n         int // its number, from 1
 	requested mark
 	withheld  bool // requested holds a withheld message in place of a command
+	skipped   bool // requested holds a skipped message in place of a command
 	settled   mark
 	verdict   verdict
 	failure   events.Failed   // for failed, and for unknown as far as it is told
 	output    json.RawMessage // for completed
+}
+
+// over returns the message with which the attempt came to its end.
+func (a *attempt) over() mark {
+	if a.skipped {
+		return a.requested
+	}
+	return a.settled
 }
 
 type verdict int
@@ -95,6 +104,8 @@ type Standing struct {
 	Phase Phase
 	// Next is the number of the attempt to make (idle, waiting) or being made (running).
 	Next int
+	// Skipped says of a step that is done that there was nothing to do.
+	Skipped bool
 	// Unknown says that some attempt may have been done without our knowing.
 	Unknown bool
 	// Spare says that an operator has given another round of attempts, to begin when
@@ -124,6 +135,10 @@ func (r *Run) stand(step string, attempts series, undo bool, p Policy, rounds in
 		s.last, s.Next = a, a.n
 		if a.withheld {
 			s.Phase = PhaseWithheld
+			return s
+		}
+		if a.skipped {
+			s.Phase, s.Skipped = PhaseDone, true
 			return s
 		}
 		s.made = a.n

@@ -21,6 +21,7 @@ type compiler struct {
 	step        string          // the step that the template belongs to; empty for the output
 	steps       []string        // all steps
 	usable      map[string]bool // those whose outputs the template may use
+	skippable   map[string]bool // those that may have been skipped, and have no output then
 	input       *inputSchema
 	report      func(place, string)
 }
@@ -57,7 +58,8 @@ func (c *compiler) expression(n *node, value string, offset int, source string, 
 		c.problem(n.inside(value, begin), "%s", celMessage(err.Error()))
 		return nil
 	}
-	return &expression{source: source, program: program}
+	kind := checked.OutputType().Kind()
+	return &expression{source: source, program: program, maybeBool: kind == types.BoolKind || kind == types.DynKind}
 }
 
 // celMessage makes an error of CEL fit to read.
@@ -94,14 +96,14 @@ func unfit(t *types.Type, whole bool) string {
 	return ""
 }
 
-// references checks every use of the variables input and steps.
+// references checks every use of the variables.
 func (c *compiler) references(ast *celast.AST, at func(common.Location) place) {
 	for _, e := range celast.MatchDescendants(celast.NavigateAST(ast), celast.AllMatcher()) {
 		here := func() place { return at(ast.SourceInfo().GetStartLocation(e.ID())) }
 		switch e.Kind() {
 		case celast.ComprehensionKind:
 			for _, name := range []string{e.AsComprehension().IterVar(), e.AsComprehension().IterVar2()} {
-				if name == "input" || name == "steps" {
+				if name == "input" || name == "steps" || name == "run" {
 					c.problem(here(), "%s is the name of a variable; call the element something else", name)
 				}
 			}
@@ -111,6 +113,8 @@ func (c *compiler) references(ast *celast.AST, at func(common.Location) place) {
 				c.stepUse(here, e)
 			case "input":
 				c.inputUse(here, e)
+			case "run":
+				c.runUse(here, e)
 			}
 		}
 	}
@@ -144,7 +148,7 @@ func selection(variable celast.NavigableExpr) (name string, optional, ok bool) {
 }
 
 func (c *compiler) stepUse(at func() place, variable celast.NavigableExpr) {
-	name, _, ok := selection(variable)
+	name, optional, ok := selection(variable)
 	switch {
 	case !ok:
 		c.problem(at(), `write steps.NAME or steps["NAME"] with the name of a step`)
@@ -154,6 +158,15 @@ func (c *compiler) stepUse(at func() place, variable celast.NavigableExpr) {
 		c.problem(at(), "uses its own output, steps.%s", name)
 	case !c.usable[name]:
 		c.problem(at(), "uses steps.%s but does not need it", name)
+	case !optional && c.skippable[name]:
+		c.problem(at(), "steps.%s may be skipped; write steps.?%[1]s, or say with a when of its own when this step is", name)
+	}
+}
+
+func (c *compiler) runUse(at func() place, variable celast.NavigableExpr) {
+	name, _, ok := selection(variable)
+	if !ok || !slices.Contains(facts, name) {
+		c.problem(at(), "write run.NAME with one of %s%s", strings.Join(facts, ", "), didYouMean(name, facts))
 	}
 }
 

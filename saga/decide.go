@@ -118,12 +118,20 @@ func (r *Run) free(i int) bool {
 	return true
 }
 
-// request returns the command for the next attempt at a step. If its input
-// cannot be made, it returns the outcome of that attempt instead.
+// request returns the command for the next attempt at a step. If there is nothing
+// to do it returns, in its place, that the step is skipped, and if the input cannot
+// be made the outcome of that attempt.
 func (r *Run) request(i int, s Standing, now time.Time) events.Entry {
 	step, n := &r.Definition.Steps[i], events.Attempt{N: s.Next}
 	cause := r.enabled(i, s)
-	data, err := step.With.Eval(r.input, r.outputs)
+	wanted, err := step.When.holds(r.scope())
+	if err == nil && !wanted && s.last == nil {
+		return r.entry(r.subject(events.KindCommand, step, n), events.TypeStepSkipped, cause.id, now)
+	}
+	var data json.RawMessage
+	if err == nil {
+		data, err = step.With.eval(r.scope())
+	}
 	if err != nil {
 		e := r.entry(r.subject(events.KindOutcome, step, n), events.TypeStepFailed, cause.id, now)
 		e.Event.Data = events.MarshalData(events.Failed{Message: err.Error(), Code: CodeExpression})
@@ -145,11 +153,11 @@ func (r *Run) command(step *Step, n events.Attempt, kind string, data json.RawMe
 // enabled returns the message that made the next attempt at a step possible.
 func (r *Run) enabled(i int, s Standing) mark {
 	if s.last != nil {
-		return s.last.settled
+		return s.last.over()
 	}
 	cause := r.at
 	for _, n := range r.Definition.Steps[i].Needs {
-		cause = latest(cause, r.do(n).last.settled)
+		cause = latest(cause, r.do(n).last.over())
 	}
 	return cause
 }
@@ -168,7 +176,7 @@ func (r *Run) lastDone() mark {
 	var last mark
 	for i := range r.Definition.Steps {
 		if s := r.do(i); s.Phase == PhaseDone {
-			last = latest(last, s.last.settled)
+			last = latest(last, s.last.over())
 		}
 	}
 	return last
@@ -178,7 +186,7 @@ func (r *Run) completedEntry(now time.Time) events.Entry {
 	e := r.entry(r.subject(events.KindEnded, nil, events.Attempt{}), events.TypeRunCompleted, r.lastDone().id, now)
 	var data events.RunCompleted
 	if !r.Definition.Output.IsZero() {
-		output, err := r.Definition.Output.Eval(r.input, r.outputs)
+		output, err := r.Definition.Output.eval(r.scope())
 		if err != nil {
 			// All the work is done; an output that cannot be made does not undo it.
 			output = events.MarshalData(map[string]string{"error": err.Error()})

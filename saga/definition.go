@@ -37,6 +37,9 @@ type Step struct {
 	// Needs lists the positions in Definition.Steps of the steps that must have
 	// completed before, ascending.
 	Needs []int
+	// When says, once all that the step needs has completed, whether there is anything
+	// to do: a step for which it is false is skipped. The zero Template is true.
+	When Template
 	// With makes the input of the service.
 	With Template
 	// Timeout is how long an attempt may take from the moment its command is stored.

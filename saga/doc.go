@@ -17,8 +17,10 @@
 // its subject and is filled once; so messages may be applied in any order and
 // more than once, and the result is the same.
 //
-//  1. A step runs when all it needs has completed. An attempt that failed did
-//     nothing; one that timed out leaves unknown what it did.
+//  1. A step runs when all it needs has completed, or was skipped. One whose when is
+//     false then is skipped: it counts as completed, has no output, and there is
+//     nothing to undo. An attempt that failed did nothing; one that timed out leaves
+//     unknown what it did.
 //  2. A run turns back when a step is exhausted, when it is canceled or when its
 //     deadline has passed, whichever comes first in the journal. Then no attempt
 //     begins, running ones are awaited to their outcome, and every step that
@@ -26,8 +28,8 @@
 //     on it. A step without undo is left as it is; it should say that there is
 //     nothing to undo ("undo: false"), or package check refuses the definition.
 //  3. A run whose last step completes before it turns back is completed.
-//  4. Once the pivot step has completed, or may have, the run does not turn back
-//     but is driven on. A step with unlimited attempts is tried again for ever from
+//  4. Once the pivot step has completed, or may have, or was skipped, the run does not
+//     turn back but is driven on. A step with unlimited attempts is tried again for ever from
 //     then on, also when it fails for good; one that is exhausted makes the run
 //     stuck, and its definition is one that package check refuses.
 //  5. An undo that is exhausted makes the run stuck. A retry signal gives

@@ -56,6 +56,8 @@ func (a *attempt) essence(list []events.Entry, r *Run, step int, n events.Attemp
 			kind = events.TypeUndoRequested
 		case a.withheld:
 			kind = events.TypeStepWithheld
+		case a.skipped:
+			kind = events.TypeStepSkipped
 		}
 		list = append(list, r.essential(r.subject(events.KindCommand, s, n), events.Event{ID: a.requested.id, Type: kind}, a.requested))
 	}

@@ -16,15 +16,20 @@ import (
 
 // expression is a compiled CEL expression.
 type expression struct {
-	source  string
-	program cel.Program
+	source    string
+	program   cel.Program
+	maybeBool bool // its value may be true or false
 }
 
 // scope holds the variables of an expression. It is a CEL activation.
 type scope struct {
 	input any
 	steps map[string]any
+	run   map[string]any
 }
+
+// scope returns what the expressions of the run may use.
+func (r *Run) scope() scope { return scope{r.input, r.outputs, r.facts} }
 
 // ResolveName returns a variable.
 func (s scope) ResolveName(name string) (any, bool) {
@@ -33,6 +38,8 @@ func (s scope) ResolveName(name string) (any, bool) {
 		return s.input, true
 	case "steps":
 		return s.steps, true
+	case "run":
+		return s.run, true
 	}
 	return nil, false
 }
@@ -61,6 +68,7 @@ func newEnvironment() (*cel.Env, error) {
 		cel.ASTValidators(cel.ValidateRegexLiterals()),
 		cel.Variable("input", cel.DynType),
 		cel.Variable("steps", cel.MapType(cel.StringType, cel.DynType)),
+		cel.Variable("run", cel.MapType(cel.StringType, cel.StringType)),
 	)
 }
 

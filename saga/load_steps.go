@@ -86,7 +86,7 @@ func (l *loader) drafts(d *Definition, n *node) []stepDraft {
 func (l *loader) step(f field, deadline time.Duration) stepDraft {
 	s := stepDraft{Step: Step{Name: f.name}, at: f.place}
 	where := s.where()
-	s.node = l.object(f.value, where, "service", "description", "needs", "with", "timeout", "retry", "undo", "pivot")
+	s.node = l.object(f.value, where, "service", "description", "needs", "when", "with", "timeout", "retry", "undo", "pivot")
 	if n := l.required(s.node, where, "service"); n != nil {
 		s.Service = l.name(n, where+"service: ")
 	}
@@ -243,21 +243,29 @@ func (l *loader) templates(d *Definition, drafts []stepDraft, g *graph, output *
 		panic("saga: make CEL environment: " + err.Error()) // unreachable: it is the same each time
 	}
 	c := compiler{environment: environment, steps: g.names, input: d.input, report: l.report}
+	skippable := make(map[string]bool)
+	for _, s := range drafts {
+		skippable[s.Name] = s.node.field("when") != nil
+	}
 	for i := range drafts {
-		with := drafts[i].node.field("with")
-		if with == nil {
-			continue
-		}
+		with, when := drafts[i].node.field("with"), drafts[i].node.field("when")
 		c.where, c.step, c.usable = fmt.Sprintf("step %q", drafts[i].Name), drafts[i].Name, make(map[string]bool)
 		for j, before := range g.before[i] {
 			c.usable[g.names[j]] = before
 		}
-		drafts[i].With = Template{c.compile(with)}
+		c.skippable = skippable
+		if when != nil {
+			drafts[i].When = Template{c.condition(when)}
+			c.skippable = nil // the when sees to it
+		}
+		if with != nil {
+			drafts[i].With = Template{c.compile(with)}
+		}
 	}
 	if output == nil {
 		return
 	}
-	c.where, c.step, c.usable = "output", "", make(map[string]bool)
+	c.where, c.step, c.usable, c.skippable = "output", "", make(map[string]bool), skippable
 	for _, name := range g.names {
 		c.usable[name] = true
 	}

@@ -22,6 +22,7 @@ type Run struct {
 	started events.Event
 	at      mark // of the started message
 	input   any
+	facts   map[string]any // of the run, for expressions
 	outputs map[string]any // decoded outputs of completed steps, for expressions
 	steps   []progress     // by position in Definition.Steps
 
@@ -77,6 +78,9 @@ func (r *Run) Clone() *Run {
 // message of a run of the definition.
 var ErrNotStarted = errors.New("not a started message")
 
+// facts are what expressions may know of a run.
+var facts = []string{"id", "saga", "digest", "correlation"}
+
 // Begin returns the run that a started message makes.
 func Begin(d *Definition, started events.Entry) (*Run, error) {
 	data, err := ReadStarted(started)
@@ -97,6 +101,7 @@ func Begin(d *Definition, started events.Entry) (*Run, error) {
 		started:    started.Event,
 		at:         markOf(started),
 		input:      input,
+		facts:      map[string]any{"id": started.Subject.Run, "saga": d.Name, "digest": d.Digest, "correlation": started.Event.CorrelationID},
 		outputs:    make(map[string]any),
 		steps:      make([]progress, len(d.Steps)),
 		retries:    make(map[string]bool),

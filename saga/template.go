@@ -32,10 +32,11 @@ var errTooLarge = fmt.Errorf("the result is larger than %d bytes", MaxResult)
 //	"${input.url}"           the value of the expression, with its type
 //	"page ${input.page}"     text with the value in it: a string, number or boolean
 //	"$${input.url}"          the text ${input.url}
+//	"${run.digest}"          of the definition; there are run.id, run.saga and run.correlation, too
 //	"${input.?format}"       the value if there is one; else the entry of the object,
 //	                         or the element of the list, that it stands for is left out
 //
-// The variables are input and steps.NAME, which is the output of a step that
+// The variables are run, input and steps.NAME, which is the output of a step that
 // this one needs, if only through others; write steps["NAME"] if the name holds
 // a hyphen. Keys of objects are plain text.
 //
@@ -50,17 +51,26 @@ type Template struct{ root part }
 // IsZero reports whether the template is the zero Template.
 func (t Template) IsZero() bool { return t.root == nil }
 
-// Eval returns the value as JSON with sorted keys; null if it is absent. Both
+// Eval returns the value, for no run in particular (what ${run.NAME} says is
+// empty), as JSON with sorted keys; null if it is absent. Both
 // arguments hold values as [DecodeValue] returns them and are not changed;
 // outputs has those of all steps that the template may use.
 //
 // An error names the place in the template and the expression, such as
 // "/url: ${input.url}: no such key: url". The same arguments fail again.
 func (t Template) Eval(input any, outputs map[string]any) (json.RawMessage, error) {
+	none := make(map[string]any, len(facts))
+	for _, name := range facts {
+		none[name] = ""
+	}
+	return t.eval(scope{input: input, steps: outputs, run: none})
+}
+
+func (t Template) eval(s scope) (json.RawMessage, error) {
 	if t.root == nil {
 		return json.RawMessage("null"), nil
 	}
-	b, err := t.root.append(nil, scope{input, outputs})
+	b, err := t.root.append(nil, s)
 	if err != nil {
 		return nil, err
 	}
@@ -71,6 +81,24 @@ func (t Template) Eval(input any, outputs map[string]any) (json.RawMessage, erro
 		return nil, errTooLarge
 	}
 	return b, nil
+}
+
+// holds returns the value of a template that is to be true or false; true if it is
+// the zero Template.
+func (t Template) holds(s scope) (bool, error) {
+	if t.root == nil {
+		return true, nil
+	}
+	value, err := t.eval(s)
+	switch {
+	case err != nil:
+		return false, fmt.Errorf("when: %w", err)
+	case string(value) == "true":
+		return true, nil
+	case string(value) == "false":
+		return false, nil
+	}
+	return false, fmt.Errorf("when: want true or false, not %s", shortened(string(value)))
 }
 
 // part is a piece of a template. It appends its value, or nothing if the value
@@ -180,6 +208,23 @@ func (c *compiler) compile(n *node) part {
 	default:
 		return literal(n.value)
 	}
+}
+
+// condition makes a template of a node that is to say true or false.
+func (c *compiler) condition(n *node) part {
+	p := c.compile(n)
+	e, ok := p.(*expression)
+	_, isText := p.(textPart)
+	text, _ := n.value.(string)
+	switch {
+	case ok && e != nil && !e.maybeBool:
+		c.problem(n.place, "when: want true or false; write .orValue(false) behind what may be absent")
+	case !ok && !strings.Contains(text, "${"):
+		c.problem(n.place, "when: want an expression that is true or false, such as ${input.rows > 0}")
+	case isText:
+		c.problem(n.place, "when: want one expression and nothing beside it")
+	}
+	return p
 }
 
 func literal(value any) part {

@@ -94,7 +94,7 @@ func (r *Run) mustUndo(i int) bool {
 		return false
 	}
 	s := r.do(i)
-	return s.Phase == PhaseDone || s.Unknown
+	return s.Phase == PhaseDone && !s.Skipped || s.Unknown
 }
 
 func (r *Run) requestUndo(i int, s Standing, t *turn, now time.Time) events.Entry {
@@ -109,7 +109,7 @@ func (r *Run) requestUndo(i int, s Standing, t *turn, now time.Time) events.Entr
 		data.Output = tried.last.output
 	}
 	// What made the input once makes it again: the outputs it is made of stand.
-	data.Input, _ = step.With.Eval(r.input, r.outputs)
+	data.Input, _ = step.With.eval(r.scope())
 	return r.command(step, events.Attempt{N: s.Next, Undo: true}, events.TypeUndoRequested,
 		events.MarshalData(data), step.Undo.Timeout, cause, now)
 }

@@ -33,7 +33,7 @@ const (
 	StateCompleted State = "completed" // done
 	StateFailed    State = "failed"    // no attempt left, nothing done
 	StateUnknown   State = "unknown"   // no attempt left, maybe done
-	StateSkipped   State = "skipped"   // will not be done, the run turned back
+	StateSkipped   State = "skipped"   // not done: nothing to do, or the run turned back
 	StateUndoing   State = "undoing"   // being undone
 	StateUndone    State = "undone"    // taken back
 	StateStuck     State = "stuck"     // waits for an operator's retry
@@ -160,6 +160,9 @@ func (r *Run) stepView(i int, status Status, turned bool) StepView {
 
 // see takes up what one attempt, in order, tells.
 func (v *StepView) see(a *attempt) {
+	if a.skipped {
+		return
+	}
 	if v.Started.IsZero() && !a.withheld {
 		v.Started = a.requested.at
 	}
@@ -198,6 +201,9 @@ func (r *Run) state(i int, turned bool) State {
 		}
 		return StateRetrying
 	case PhaseDone:
+		if s.Skipped {
+			return StateSkipped
+		}
 		return StateCompleted
 	case PhaseExhausted:
 		switch {

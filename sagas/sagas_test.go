@@ -61,6 +61,12 @@ func TestIngestInputs(t *testing.T) {
 		outputsJSON[k] = v
 	}
 	outputsJSON["validate"] = map[string]any{"format": "json"}
+	all := map[string]any{
+		"fetch":    map[string]any{"document": map[string]any{"uri": "o:1", "size": int64(12)}, "etag": "e", "last_modified": "l"},
+		"validate": map[string]any{"format": "csv", "delimiter": ";", "container": "zip", "member": "m"},
+		"parse":    outputs["parse"],
+		"save":     outputs["save"],
+	}
 	const doc = `{"size":12,"uri":"o:1"}`
 	for _, test := range []struct {
 		name    string
@@ -74,16 +80,21 @@ func TestIngestInputs(t *testing.T) {
 				"fetch":    `{"url":"file:///a.json"}`,
 				"validate": `{"document":` + doc + `}`,
 				"parse":    `{"document":` + doc + `,"format":"json"}`,
-				"save":     `{"document":` + doc + `,"records":{"uri":"o:2"}}`,
+				"save": `{"document":` + doc + `,"force":true,"recipe":{"definition":"","input":{"url":"file:///a.json"}},` +
+					`"records":{"uri":"o:2"},"url":"file:///a.json"}`,
 			},
 		},
 		{
-			"all", `{"url":"HTTPS://x/a.csv","format":"csv","records":"/a","schema":{"type":"object"},"collection":"c","key":"/id"}`, outputs,
+			"all", `{"url":"HTTPS://x/a.csv","format":"csv","records":"/a","schema":"s@1","table":{},"member":"m","transform":".","mode":"append",` +
+				`"headers":{"A":"b"},"auth":{"bearer":{"secret":"s"}},"robots":true,"collection":"c","key":"/id"}`, all,
 			map[string]string{
-				"fetch":    `{"url":"HTTPS://x/a.csv"}`,
-				"validate": `{"document":` + doc + `,"format":"csv","records":"/a","schema":{"type":"object"}}`,
-				"parse":    `{"delimiter":";","document":` + doc + `,"format":"csv","records":"/a"}`,
-				"save":     `{"collection":"c","document":` + doc + `,"key":"/id","records":{"uri":"o:2"}}`,
+				"fetch":    `{"auth":{"bearer":{"secret":"s"}},"headers":{"A":"b"},"robots":true,"url":"HTTPS://x/a.csv"}`,
+				"validate": `{"document":` + doc + `,"format":"csv","member":"m","records":"/a","schema":"s@1","table":{}}`,
+				"parse":    `{"container":"zip","delimiter":";","document":` + doc + `,"format":"csv","member":"m","records":"/a","table":{},"transform":"."}`,
+				"save": `{"collection":"c","document":` + doc + `,"etag":"e","force":true,"key":"/id","last_modified":"l","mode":"append",` +
+					`"recipe":{"definition":"","input":{"auth":{"bearer":{"secret":"s"}},"collection":"c","format":"csv","headers":{"A":"b"},` +
+					`"key":"/id","member":"m","mode":"append","records":"/a","robots":true,"schema":"s@1","table":{},"transform":".","url":"HTTPS://x/a.csv"}},` +
+					`"records":{"uri":"o:2"},"url":"HTTPS://x/a.csv"}`,
 			},
 		},
 	} {
@@ -120,15 +131,15 @@ func TestIngestRefuses(t *testing.T) {
 		`[]`:                                           "input: got array, want object",
 		`{"url":"x"}`:                                  "/url: got",
 		`{"url":"ftp://host/file"}`:                    "/url: got",
-		`{"url":"http://a/b","format":"xml"}`:          `/format: got "xml", want one of json, ndjson, csv`,
+		`{"url":"http://a/b","format":"pdf"}`:          `/format: got "pdf", want one of json, ndjson, csv, xml, parquet`,
 		`{"url":"http://a/b","records":"a"}`:           "/records: got",
 		`{"url":"http://a/b","records":"/~2"}`:         "/records: got",
-		`{"url":"http://a/b","schema":[]}`:             "/schema: got array, want boolean or object",
+		`{"url":"http://a/b","schema":[]}`:             "/schema: fits no alternative (got array, want boolean or object; or got array, want string)",
 		`{"url":"http://a/b","collection":""}`:         "/collection: got 0 characters, want at least 1",
 		`{"url":"http://a/b","Key":"/id"}`:             "/Key: not a known property",
 		`{"url":"http://a/b","key":"id"}`:              "/key: got",
 		`{"url":"http://a/b","url":"http://b/c"}`:      "duplicate",
-		`{"url":"http://a/b","key":7,"format":"text"}`: "/format: got \"text\", want one of json, ndjson, csv; /key: got number, want string",
+		`{"url":"http://a/b","key":7,"format":"text"}`: "/format: got \"text\", want one of json, ndjson, csv, xml, parquet; /key: got number, want string",
 		`{"url":"http://a/b"`:                          "decode JSON",
 		`{"url":"http://a/b","collection":"` + strings.Repeat("x", 201) + `"}`: "/collection: got 201 characters, want at most 200",
 	} {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"text/tabwriter"
@@ -106,10 +107,13 @@ func report(w io.Writer, d *saga.Definition, r check.Result) error {
 	table := tabwriter.NewWriter(w, 2, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "  STEP\tSERVICE\tNEEDS\tTIMEOUT\tATTEMPTS\tUNDO")
 	for _, s := range d.Steps {
-		fmt.Fprintf(table, "  %s\t%s\t%s\t%s\t%s\t%s\n", s.Name, s.Service, needs(d, s), s.Timeout, attempts(s), undoText(d, s))
+		fmt.Fprintf(table, "  %s\t%s\t%s\t%s\t%s\t%s\n", s.Name+optional(s), s.Service, needs(d, s), s.Timeout, attempts(s), undoText(d, s))
 	}
 	if err := table.Flush(); err != nil {
 		return err
+	}
+	if slices.ContainsFunc(d.Steps, func(s saga.Step) bool { return !s.When.IsZero() }) {
+		fmt.Fprint(w, "\n  ? is skipped if its when is false\n")
 	}
 	_, err := fmt.Fprintf(w, "\n%s", r)
 	return err
@@ -120,6 +124,14 @@ func attempts(s saga.Step) string {
 		return "unlimited"
 	}
 	return strconv.Itoa(s.Retry.Attempts)
+}
+
+// optional marks a step that may be skipped.
+func optional(s saga.Step) string {
+	if s.When.IsZero() {
+		return ""
+	}
+	return "?"
 }
 
 func needs(d *saga.Definition, s saga.Step) string {

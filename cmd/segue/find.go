@@ -83,8 +83,8 @@ func candidates(ctx context.Context, t *tracker, prefix string) ([]string, error
 		return nil, err
 	}
 	see := func(r journal.Record) error {
-		if entry, err := r.Entry(); err == nil && strings.HasPrefix(entry.Event.RunID, prefix) {
-			ids = append(ids, entry.Event.RunID)
+		if s, err := events.ParseSubject(r.Subject); err == nil && strings.HasPrefix(s.Run, prefix) {
+			ids = append(ids, s.Run)
 		}
 		return nil
 	}

@@ -3,11 +3,14 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net/url"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 
 	"segue/events"
@@ -16,11 +19,17 @@ import (
 
 type ingestCommand struct {
 	Documents  []string `arg:"" name:"document" help:"Files or http(s) URLs."`
-	Format     string   `help:"Format of the documents: json, ndjson or csv. Detected if not given." enum:",json,ndjson,csv" default:"" placeholder:"FORMAT"`
-	Records    *string  `help:"JSON pointer to the array of records in a JSON document." placeholder:"POINTER"`
-	Schema     string   `help:"JSON Schema that the documents must fit." type:"existingfile" placeholder:"FILE"`
+	Format     string   `help:"Format of the documents: json, ndjson, csv, xml or parquet. Detected if not given." enum:",json,ndjson,csv,xml,parquet" default:"" placeholder:"FORMAT"`
+	Member     string   `help:"Which member of a zip archive is the document." placeholder:"NAME"`
+	Records    *string  `help:"JSON pointer to the array of records in a JSON document; in XML the path of their elements, such as /feed/entry." placeholder:"POINTER"`
+	Schema     string   `help:"JSON Schema that the documents must fit: a file, or NAME@VERSION of a registered one." placeholder:"FILE"`
+	Table      string   `help:"Table Schema that the rows of CSV must fit, and that gives their values types: a file, or NAME@VERSION." placeholder:"FILE"`
+	Transform  string   `help:"jq program that makes records of each record; @FILE reads it from a file." placeholder:"JQ"`
 	Collection string   `help:"Collection for the records. Defaults to the name of the document." placeholder:"NAME"`
 	Key        *string  `help:"JSON pointer to the key in a record. Defaults to the record's position." placeholder:"POINTER"`
+	Mode       string   `help:"What becomes of records that are there: append adds beside them, upsert replaces those with the same key, replace puts the document in the place of the collection." enum:",append,upsert,replace" default:"" placeholder:"MODE"`
+	Bearer     string   `help:"Name of a secret of the fetcher to send as a bearer token." placeholder:"SECRET"`
+	Robots     bool     `help:"Leave alone what the robots.txt of the host forbids."`
 
 	serviceFlags
 }
@@ -117,24 +126,58 @@ func (c *ingestCommand) input() (map[string]any, error) {
 		}
 	}
 	set("format", c.Format)
+	set("member", c.Member)
 	set("collection", c.Collection)
+	set("mode", c.Mode)
+	if c.Robots {
+		input["robots"] = true
+	}
+	if c.Bearer != "" {
+		input["auth"] = map[string]any{"bearer": map[string]any{"secret": c.Bearer}}
+	}
 	if c.Records != nil {
 		input["records"] = *c.Records
 	}
 	if c.Key != nil {
 		input["key"] = *c.Key
 	}
-	if c.Schema != "" {
-		schema, err := os.ReadFile(c.Schema)
+	if file, isFile := strings.CutPrefix(c.Transform, "@"); isFile {
+		program, err := os.ReadFile(file)
 		if err != nil {
-			return nil, fmt.Errorf("read schema: %w", err)
+			return nil, fmt.Errorf("read transform: %w", err)
 		}
-		if !json.Valid(schema) {
-			return nil, fmt.Errorf("schema %s is not JSON", c.Schema)
+		c.Transform = string(program)
+	}
+	set("transform", c.Transform)
+	for name, value := range map[string]string{"schema": c.Schema, "table": c.Table} {
+		if err := describe(input, name, value); err != nil {
+			return nil, err
 		}
-		input["schema"] = json.RawMessage(schema)
 	}
 	return input, nil
+}
+
+// reference is how something registered is named, in one version.
+var reference = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_-]*@[0-9]+$`)
+
+// describe puts what a file of JSON holds into the input, or the reference to what
+// is registered.
+func describe(input map[string]any, name, value string) error {
+	if value == "" {
+		return nil
+	}
+	text, err := os.ReadFile(value)
+	switch {
+	case errors.Is(err, fs.ErrNotExist) && reference.MatchString(value):
+		input[name] = value
+		return nil
+	case err != nil:
+		return fmt.Errorf("read %s: %w", name, err)
+	case !json.Valid(text):
+		return fmt.Errorf("%s %s is not JSON", name, value)
+	}
+	input[name] = json.RawMessage(text)
+	return nil
 }
 
 // maxOutput is how much of a run's output stands in its line, in characters.
@@ -148,12 +191,24 @@ func summary(output json.RawMessage) string {
 		Inserted   int64  `json:"inserted"`
 		Updated    int64  `json:"updated"`
 		Unchanged  int64  `json:"unchanged"`
+		Skipped    bool   `json:"skipped"`
+		Run        string `json:"run"`
 	}
-	if json.Unmarshal(output, &o) != nil || o.Total == nil {
-		if len(output) == 0 {
-			return ""
-		}
+	var same struct {
+		Unchanged bool `json:"unchanged"`
+		Saved     struct {
+			Run string `json:"run"`
+		} `json:"saved"`
+	}
+	switch {
+	case json.Unmarshal(output, &same) == nil && same.Unchanged:
+		return ": skipped, it has not changed since run " + oneLine(same.Saved.Run) + " saved it"
+	case len(output) == 0:
+		return ""
+	case json.Unmarshal(output, &o) != nil || o.Total == nil && !o.Skipped:
 		return ": " + clipEnd(oneLine(string(output)), maxOutput)
+	case o.Skipped:
+		return ": skipped, run " + oneLine(o.Run) + " has saved the same document"
 	}
 	text := fmt.Sprintf(": %d records in collection %s", *o.Total, o.Collection)
 	if o.Inserted+o.Updated == 0 {

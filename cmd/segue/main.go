@@ -37,9 +37,11 @@ type commandLine struct {
 	Cancel   cancelCommand   `cmd:"" help:"Turn a run back: what it did is undone."`
 	Retry    retryCommand    `cmd:"" help:"Give a stuck run another round of attempts, or start a compensated one anew."`
 	Rejected rejectedCommand `cmd:"" help:"List starts that were rejected, or publish them again."`
+	Lineage  lineageCommand  `cmd:"" help:"Say which document, run and definition made a record."`
 	Doctor   doctorCommand   `cmd:"" help:"Look at what runs, and say what is wrong and what to do."`
 	Check    checkCommand    `cmd:"" help:"Check saga definitions: what is wrong with them, or what they do."`
 	Apply    applyCommand    `cmd:"" help:"Check saga definitions and give them to a running system."`
+	Schema   schemaCommand   `cmd:"" help:"Register schemas by name and version, list and show them."`
 }
 
 // globals are the flags of every command.

@@ -53,6 +53,8 @@ func sentence(view saga.View, e events.Entry) string {
 		return step + " asked of " + e.Subject.Service + nth(e.Subject.Attempt)
 	case events.TypeStepWithheld:
 		return step + " will not be done"
+	case events.TypeStepSkipped:
+		return step + " skipped: nothing to do"
 	case events.TypeUndoRequested:
 		return "undo of " + step + " asked of " + e.Subject.Service + nth(e.Subject.Attempt)
 	case events.TypeStepCompleted:

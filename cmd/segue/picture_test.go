@@ -53,7 +53,7 @@ func TestSentences(t *testing.T) {
 	seen := make(map[string]string)
 	for _, kind := range []string{
 		events.TypeRunStarted, events.TypeRunCompleted, events.TypeRunCompensated,
-		events.TypeStepRequested, events.TypeStepWithheld, events.TypeStepCompleted, events.TypeStepFailed, events.TypeStepTimedOut,
+		events.TypeStepRequested, events.TypeStepWithheld, events.TypeStepSkipped, events.TypeStepCompleted, events.TypeStepFailed, events.TypeStepTimedOut,
 		events.TypeUndoRequested, events.TypeUndoCompleted, events.TypeUndoFailed, events.TypeUndoTimedOut,
 		events.TypeCancel, events.TypeRetry, events.TypeDeadline,
 	} {

@@ -156,7 +156,7 @@ func (s *system) work(ctx context.Context, g *globals, limits engineFlags, f *se
 	if err != nil {
 		return nil, err
 	}
-	services, err := s.services(f, db)
+	services, err := s.services(ctx, f, db, metrics)
 	if err != nil {
 		db.Close()
 		return nil, err
@@ -203,7 +203,11 @@ func (s *system) engine(log *slog.Logger, metrics prometheus.Registerer, limits 
 	return engine.New(config)
 }
 
-func (s *system) services(f *serviceFlags, db *save.DB) ([]participant.Service, error) {
+func (s *system) services(ctx context.Context, f *serviceFlags, db *save.DB, metrics prometheus.Registerer) ([]participant.Service, error) {
+	registered, err := s.Schemas(ctx)
+	if err != nil {
+		return nil, err
+	}
 	var problems []error
 	keep := func(service participant.Service, err error) participant.Service {
 		if err != nil {
@@ -211,10 +215,14 @@ func (s *system) services(f *serviceFlags, db *save.DB) ([]participant.Service, 
 		}
 		return service
 	}
+	fetcher := f.Config
+	fetcher.Objects, fetcher.Metrics = s.Objects, metrics
+	validator := f.Validate
+	validator.Schemas, validator.Metrics = registered, metrics
 	services := []participant.Service{
-		keep(fetch.New(f.Config, s.Documents)),
-		keep(validate.New(f.Validate, s.Documents)),
-		keep(parse.New(parse.Config{}, s.Documents)),
+		keep(fetch.New(fetcher, s.Documents)),
+		keep(validate.New(validator, s.Documents)),
+		keep(parse.New(parse.Config{Schemas: registered, Metrics: metrics}, s.Documents)),
 		keep(save.New(save.Config{}, db, s.Documents)),
 	}
 	return services, errors.Join(problems...)

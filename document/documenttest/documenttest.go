@@ -29,6 +29,8 @@ func Run(t *testing.T, open func(t *testing.T) document.Store) {
 	}{
 		{"what is put is read", reads},
 		{"putting replaces", replaces},
+		{"creating does not replace", creates},
+		{"of several that create an object one wins", concurrentCreates},
 		{"a failing reader leaves nothing new", readerFails},
 		{"a context that ends leaves nothing new", contextEnds},
 		{"a context that is done is an error", contextDone},
@@ -127,6 +129,56 @@ func replaces(b *bench) {
 	b.put(name, noise(3, 10))
 	b.wantObject(name, noise(3, 10))
 	b.wantObject("run/step/2", noise(2, 100))
+}
+
+func creates(b *bench) {
+	create := func(seed uint64, n int) (document.Ref, error) {
+		return b.s.Create(b.ctx, name, bytes.NewReader(noise(seed, n)))
+	}
+	ref, err := create(1, 300<<10)
+	if err != nil {
+		b.Fatalf("create: %v", err)
+	}
+	if again, err := create(1, 300<<10); err != nil || again != ref {
+		b.Errorf("create the same again: %+v (%v), want %+v", again, err, ref)
+	}
+	for _, size := range []int{0, 10, 300 << 10} {
+		_, err := create(2, size)
+		b.wantErr(err, "create another", document.ErrExists)
+	}
+	b.wantObject(name, noise(1, 300<<10))
+	if err := b.s.Delete(b.ctx, name); err != nil {
+		b.Fatal(err)
+	}
+	if _, err := create(2, 10); err != nil {
+		b.Errorf("create in place of a deleted object: %v", err)
+	}
+	b.wantObject(name, noise(2, 10))
+}
+
+func concurrentCreates(b *bench) {
+	const writers = 4
+	errs := make([]error, writers)
+	var all sync.WaitGroup
+	for w := range uint64(writers) {
+		all.Go(func() { _, errs[w] = b.s.Create(b.ctx, name, bytes.NewReader(noise(w, 1000))) })
+	}
+	all.Wait()
+	won := -1
+	for w, err := range errs {
+		switch {
+		case err == nil && won >= 0:
+			b.Errorf("writers %d and %d have both created it", won, w)
+		case err == nil:
+			won = w
+		default:
+			b.wantErr(err, "create", document.ErrExists)
+		}
+	}
+	if won < 0 {
+		b.Fatal("nobody has created it")
+	}
+	b.wantObject(name, noise(uint64(won), 1000))
 }
 
 func readerFails(b *bench) {

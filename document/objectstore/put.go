@@ -16,14 +16,23 @@ import (
 
 // Put streams r into an object.
 func (s *Store) Put(ctx context.Context, name string, r io.Reader) (document.Ref, error) {
-	v, err := s.put(ctx, name, r)
+	return s.store(ctx, name, r, true)
+}
+
+// Create streams r into an object that does not exist.
+func (s *Store) Create(ctx context.Context, name string, r io.Reader) (document.Ref, error) {
+	return s.store(ctx, name, r, false)
+}
+
+func (s *Store) store(ctx context.Context, name string, r io.Reader, replace bool) (document.Ref, error) {
+	v, err := s.put(ctx, name, r, replace)
 	if err != nil {
 		return document.Ref{}, fmt.Errorf("store document %s: %w", name, err)
 	}
 	return v.ref(), nil
 }
 
-func (s *Store) put(ctx context.Context, name string, r io.Reader) (version, error) {
+func (s *Store) put(ctx context.Context, name string, r io.Reader, replace bool) (version, error) {
 	if err := ctx.Err(); err != nil {
 		return version{}, err
 	}
@@ -37,7 +46,7 @@ func (s *Store) put(ctx context.Context, name string, r io.Reader) (version, err
 		ObjectMeta: jetstream.ObjectMeta{Name: name, Opts: &jetstream.ObjectMetaOptions{ChunkSize: uint32(s.chunk)}},
 	}}
 	if err = s.upload(ctx, &v, r); err == nil {
-		old, err = s.publish(ctx, &v, old)
+		old, err = s.publish(ctx, &v, old, replace)
 	}
 	after := context.WithoutCancel(ctx) // cleaning up must not depend on who has lost interest
 	if errors.Is(err, errSame) {
@@ -142,11 +151,14 @@ var errSame = errors.New("the object has these bytes already")
 
 // publish makes a name stand for a version, and returns the version it replaced.
 // Its error is errSame if there is no need to, with the version there is.
-func (s *Store) publish(ctx context.Context, v *version, old version) (version, error) {
+func (s *Store) publish(ctx context.Context, v *version, old version, replace bool) (version, error) {
 	var err error
 	for range maxRaces {
-		if old.sequence > 0 && !old.Deleted && old.Size == v.Size && old.Digest == v.Digest {
+		switch taken := old.sequence > 0 && !old.Deleted; {
+		case taken && old.Size == v.Size && old.Digest == v.Digest:
 			return old, errSame
+		case taken && !replace:
+			return old, document.ErrExists
 		}
 		v.sequence = old.sequence
 		if err = s.replace(ctx, v); err == nil {

@@ -185,7 +185,30 @@ func (s *Store) version(ctx context.Context, name string) (version, error) {
 	if name == "" || len(name) > maxName {
 		return version{}, fmt.Errorf("a name has 1 to %d bytes, this one has %d", maxName, len(name))
 	}
-	request, err := json.Marshal(map[string]string{"last_by_subj": s.infoSubject(name)})
+	return s.info(ctx, map[string]any{"last_by_subj": s.infoSubject(name)})
+}
+
+// List returns the Refs of all objects, in the order in which they were last put.
+// Each costs a request.
+func (s *Store) List(ctx context.Context) ([]document.Ref, error) {
+	var list []document.Ref
+	for sequence := uint64(1); ; {
+		v, err := s.info(ctx, map[string]any{"seq": sequence, "next_by_subj": "$O." + s.bucket + ".M.>"})
+		switch {
+		case err != nil:
+			return nil, fmt.Errorf("list documents of %s: %w", s.bucket, err)
+		case v.sequence == 0:
+			return list, nil
+		case !v.Deleted:
+			list = append(list, v.ref())
+		}
+		sequence = v.sequence + 1
+	}
+}
+
+// info asks the leader of the stream for one info; its sequence is 0 if there is none.
+func (s *Store) info(ctx context.Context, which map[string]any) (version, error) {
+	request, err := json.Marshal(which)
 	if err != nil {
 		return version{}, err
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -21,9 +22,13 @@ const (
 	AppendPatience = 30 * time.Second
 	// maxInFlight is how many messages of one call wait for their acks at a time.
 	maxInFlight = 64
-	// batchHeaders is room for the headers that an atomic batch adds, in bytes.
-	batchHeaders = 256
+	// ownHeaders is room for the headers that are added here, in bytes.
+	ownHeaders = 256
 )
+
+// ownHeaderNames are the headers that are added here. The server stores them;
+// readers do not see them.
+var ownHeaderNames = append(slices.Clone(batchHeaderNames), jetstream.ExpectedLastSubjSeqHeader)
 
 // Append stores messages as [journal.Journal] says. Messages of runs go to the
 // committer, which puts what waits into one atomic batch.
@@ -61,18 +66,29 @@ func (j *Journal) Append(ctx context.Context, messages ...events.Message) error 
 // of its own into it, and the committer may still hold it when Append returns
 // because ctx is done and the caller uses its memory for something else.
 func (j *Journal) prepare(m events.Message) (*nats.Msg, error) {
-	if _, known := rootOf(m.Subject); !known {
+	root, known := rootOf(m.Subject)
+	if !known {
 		return nil, fmt.Errorf("no stream keeps subject %q: %w", m.Subject, events.ErrSubject)
 	}
-	msg := &nats.Msg{Subject: m.Subject, Header: make(nats.Header, len(m.Header)+len(batchHeaderNames)), Data: bytes.Clone(m.Data)}
+	msg := &nats.Msg{Subject: m.Subject, Header: make(nats.Header, len(m.Header)+len(ownHeaderNames)), Data: bytes.Clone(m.Data)}
 	for name, values := range m.Header {
-		msg.Header[name] = slices.Clone(values)
+		if !strings.HasPrefix(name, conditions) {
+			msg.Header[name] = slices.Clone(values)
+		}
 	}
-	if limit := j.nc.MaxPayload(); limit > 0 && payload(msg)+batchHeaders > limit {
-		return nil, fmt.Errorf("%w: %d bytes with its headers, the broker takes %d", journal.ErrTooLarge, payload(msg), limit-batchHeaders)
+	if root.asks {
+		msg.Header.Set(jetstream.ExpectedLastSubjSeqHeader, "0") // the server refuses it unless there is none
+	}
+	if limit := j.nc.MaxPayload(); limit > 0 && payload(msg)+ownHeaders > limit {
+		return nil, fmt.Errorf("%w: %d bytes with its headers, the broker takes %d", journal.ErrTooLarge, payload(msg), limit-ownHeaders)
 	}
 	return msg, nil
 }
+
+// conditions begin the names of headers with which a message says when the server
+// is to refuse it. Those of a stranger's message, which may be stored again as a
+// start, do not count: a refusal is taken for "it is there already".
+const conditions = "Nats-Expected-"
 
 // payload is the size of a message as the broker's max_payload counts it: data
 // and headers, the latter as on the wire.

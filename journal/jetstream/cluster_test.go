@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/url"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -122,5 +123,60 @@ func TestDeclareThroughLeaderChange(t *testing.T) {
 	}
 	if got, err := journal.Load(t.Context(), j, events.AllRuns); err != nil || len(got) != 1 {
 		t.Errorf("the journal holds %v, %v", got, err)
+	}
+}
+
+// TestHistoryThroughLeaderChange lets several keep the same runs while the server
+// that decides whose message is stored goes away. Each run must be kept once.
+func TestHistoryThroughLeaderChange(t *testing.T) {
+	t.Parallel()
+	const writers, each, before = 4, 300, 60
+	servers := newCluster(t)
+	servers.leader(t)
+	open := func() *jetstream.Journal {
+		nc, err := jetstream.Connect(t.Context(), jetstream.ConnectOptions{URL: servers.url(), Options: []nats.Option{nats.ReconnectWait(20 * time.Millisecond)}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		j, err := jetstream.Open(t.Context(), nc, jetstream.Options{Replicas: len(servers), Wait: time.Minute, Log: testLog(t)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { j.Close(); nc.Close() })
+		return j
+	}
+	first := open()
+	var all sync.WaitGroup
+	halfway := make(chan struct{}, writers)
+	for w := range writers {
+		j := open()
+		all.Go(func() {
+			for i := range each {
+				if i == before {
+					halfway <- struct{}{}
+				}
+				s := events.HistorySubject("d", "completed", fmt.Sprint("run-", i))
+				if err := j.Append(t.Context(), events.Message{Subject: s.String(), Data: fmt.Append(nil, w)}); err != nil {
+					t.Errorf("writer %d: %v", w, err)
+					return
+				}
+			}
+		})
+	}
+	<-halfway
+	for _, s := range servers {
+		if s.JetStreamIsStreamLeader(server.DEFAULT_GLOBAL_ACCOUNT, jetstream.HistoryStream) {
+			s.Shutdown()
+			break
+		}
+	}
+	all.Wait()
+	seen := make(map[string]bool)
+	records := load(t, first, events.AllHistory)
+	for _, r := range records {
+		seen[r.Subject] = true
+	}
+	if len(records) != each || len(seen) != each {
+		t.Errorf("%d messages on %d subjects are kept of %d runs", len(records), len(seen), each)
 	}
 }

@@ -5,7 +5,7 @@
 //	SAGA_RUNS            saga.run.>                  => the journal: each subject written once, kept until purged
 //	SAGA_STARTS          saga.start.*                => work queue: start events until the orchestrator has taken them up
 //	SAGA_REJECTED        saga.rejected.>             => starts that became no run: written once, kept
-//	SAGA_HISTORY         saga.history.>              => what is kept of runs that have ended, 30 days; the oldest make room
+//	SAGA_HISTORY         saga.history.>              => what is kept of runs that have ended: written once, 30 days; the oldest make room
 //	SAGA_DEFINITIONS     saga.definition.*           => definitions as they were applied, the last 16 of each name
 //	SAGA_ORCHESTRATORS   KV bucket, TTL 3 s          => <orchestrator id> => a sign of life, empty
 //	SAGA_DATA            object store                => <sha256> => event data over 16 KiB, definitions
@@ -33,8 +33,8 @@
 //	  $JS.API.STREAM.MSG.GET.OBJ_SAGA_DATA        OBJ_SAGA_DOCUMENTS and
 //	  $JS.API.DIRECT.GET.OBJ_SAGA_DATA            $O.SAGA_DOCUMENTS.> if
 //	  $JS.API.STREAM.PURGE.OBJ_SAGA_DATA          it handles documents
-//	  $O.SAGA_DATA.>
-//	subscribe:
+//	  $O.SAGA_DATA.>                              and the first three for OBJ_SAGA_SCHEMAS
+//	subscribe:                                    if it looks up schemas
 //	  _INBOX_S.>      with ConnectOptions.InboxPrefix "_INBOX_S", or _INBOX.>
 //
 // Its consumer must exist then: the orchestrator declares those of the services

@@ -22,6 +22,9 @@ const (
 	fullBytes                           = "maximum bytes exceeded"
 	fullMessages                        = "maximum messages exceeded"
 
+	codeWrongLast jetstream.ErrorCode = 10071 // wrong last sequence: the subject was to be empty, and is taken
+	codeMovingOn  jetstream.ErrorCode = 10164 // the same, but in a cluster the other message is still on its way
+
 	codeAccountFull   jetstream.ErrorCode = 10002 // resource limits exceeded for account
 	codeServerFull    jetstream.ErrorCode = 10023 // insufficient resources
 	codeTooLarge      jetstream.ErrorCode = 10054 // message size exceeds maximum allowed
@@ -44,7 +47,7 @@ func verdict(err error) error {
 		return fmt.Errorf("%w: %w", journal.ErrClosed, err)
 	case !errors.As(err, &api):
 		return err
-	case api.ErrorCode == codeStoreFailed && strings.Contains(api.Description, taken):
+	case api.ErrorCode == codeStoreFailed && strings.Contains(api.Description, taken), api.ErrorCode == codeWrongLast:
 		return nil
 	case api.ErrorCode == codeStoreFailed && (strings.Contains(api.Description, fullBytes) || strings.Contains(api.Description, fullMessages)),
 		api.ErrorCode == codeAccountFull, api.ErrorCode == codeServerFull:
@@ -63,7 +66,7 @@ func passing(err error) bool {
 	case errors.Is(err, journal.ErrFull) || errors.Is(err, journal.ErrTooLarge) || errors.Is(err, journal.ErrClosed):
 		return false
 	case errors.As(err, &api):
-		return api.Code == codeUnavailable || api.Code == codeTooMany || api.ErrorCode == codeNoPeers
+		return api.Code == codeUnavailable || api.Code == codeTooMany || api.ErrorCode == codeNoPeers || api.ErrorCode == codeMovingOn
 	}
 	return errors.Is(err, context.DeadlineExceeded) || // of one request; the caller's own is checked apart
 		errors.Is(err, nats.ErrTimeout) ||

@@ -26,8 +26,9 @@ const (
 
 // Load asks for all messages in one request (ADR-31). What does not come that way
 // (many runs, over 1,024 subjects, more than loadBytes, purged meanwhile) is
-// followed, which takes a consumer. One subject of a run, without wildcards, is
-// asked for by the name of the subject, so that permission can be given for some.
+// followed, which takes a consumer. One subject that is written once, without
+// wildcards, is asked for by its name, so that permission can be given for some.
+// What is not there costs the broker a look into its index, none onto its disk.
 //
 // In a cluster any server with a copy of the stream answers; one that lags behind
 // does not know of messages stored a moment ago.
@@ -59,7 +60,7 @@ func (j *Journal) loadAtOnce(ctx context.Context, root root, filter string) ([]j
 		return j.loadPage(ctx, root.stream, directGet{Seq: 1, Next: filter, Batch: loadPage, MaxBytes: loadBytes})
 	case !slices.ContainsFunc(tokens, wild):
 		return j.loadOne(ctx, root.stream, filter)
-	case len(tokens) > 3 && !wild(tokens[3]): // of one run the last message of each subject is the only one
+	case len(tokens) > root.narrow && !wild(tokens[root.narrow]): // the last message of each subject is the only one
 		return j.loadPage(ctx, root.stream, directGet{Last: []string{filter}, MaxBytes: loadBytes})
 	default:
 		return nil, errPart
@@ -167,7 +168,7 @@ func answered(m *nats.Msg, added []string) (r journal.Record, status string, err
 			delete(m.Header, name)
 		}
 	}
-	for _, name := range batchHeaderNames {
+	for _, name := range ownHeaderNames {
 		delete(m.Header, name)
 	}
 	r.Message = events.Message{Subject: own[jetstream.SubjectHeader], Header: events.Header(m.Header), Data: m.Data}

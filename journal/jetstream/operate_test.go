@@ -1,6 +1,7 @@
 package jetstream_test
 
 import (
+	"fmt"
 	"testing"
 
 	"segue/broker"
@@ -57,7 +58,7 @@ func TestLastArchived(t *testing.T) {
 		if last, err := j.LastArchived(t.Context()); err != nil || last != want {
 			t.Fatalf("the history ends at %d, error %v, want %d", last, err, want)
 		}
-		if err := j.Append(t.Context(), events.Message{Subject: events.HistorySubject("a", "completed", "run").String()}); err != nil {
+		if err := j.Append(t.Context(), events.Message{Subject: events.HistorySubject("a", "completed", fmt.Sprint(want)).String()}); err != nil {
 			t.Fatal(err)
 		}
 	}

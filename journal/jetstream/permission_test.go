@@ -194,7 +194,7 @@ func TestDenied(t *testing.T) {
 			return err
 		},
 		"saga.history": func(j *jetstream.Journal) error {
-			return j.Append(t.Context(), events.Message{Subject: "saga.history.d.completed.0000"})
+			return j.Append(t.Context(), events.Message{Subject: "saga.history.d.completed.a"})
 		},
 		"saga.definition": func(j *jetstream.Journal) error {
 			return j.Append(t.Context(), events.Message{Subject: "saga.definition.d"})

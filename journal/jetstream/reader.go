@@ -248,7 +248,7 @@ func (r *reader) drained(ctx context.Context) bool {
 // message takes a message from the client, without the headers that its way
 // into the stream left on it.
 func message(m *nats.Msg) events.Message {
-	for _, h := range batchHeaderNames {
+	for _, h := range ownHeaderNames {
 		delete(m.Header, h)
 	}
 	return events.Message{Subject: m.Subject, Header: events.Header(m.Header), Data: m.Data}

@@ -12,14 +12,16 @@ type root struct {
 	prefix string
 	stream string
 	once   bool // each subject is written once
+	asks   bool // by messages that ask for it: its stream makes room for what is new, and then cannot refuse
 	queue  bool // its messages are consumed, not read
+	narrow int  // position of the token, a run's or a start's id, that leaves few subjects to a filter
 }
 
 var roots = []root{
-	{prefix: strings.TrimSuffix(events.AllRuns, ">"), stream: RunsStream, once: true},
+	{prefix: strings.TrimSuffix(events.AllRuns, ">"), stream: RunsStream, once: true, narrow: 3},
 	{prefix: strings.TrimSuffix(events.AllStarts, "*"), stream: StartsStream, queue: true},
-	{prefix: strings.TrimSuffix(events.AllRejected, ">"), stream: RejectedStream, once: true},
-	{prefix: strings.TrimSuffix(events.AllHistory, ">"), stream: HistoryStream},
+	{prefix: strings.TrimSuffix(events.AllRejected, ">"), stream: RejectedStream, once: true, narrow: 3},
+	{prefix: strings.TrimSuffix(events.AllHistory, ">"), stream: HistoryStream, once: true, asks: true, narrow: 4},
 	{prefix: strings.TrimSuffix(events.AllDefinitions, "*"), stream: DefinitionsStream},
 }
 

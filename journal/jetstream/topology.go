@@ -21,8 +21,11 @@ const (
 	DefinitionsStream = "SAGA_DEFINITIONS"
 	MembersBucket     = "SAGA_ORCHESTRATORS"
 	membersStream     = "KV_" + MembersBucket
+	HostsBucket       = "SAGA_HOSTS"
+	hostsStream       = "KV_" + HostsBucket
 	dataStream        = "OBJ_" + document.DataBucket
 	documentsStream   = "OBJ_" + document.DocumentsBucket
+	schemasStream     = "OBJ_" + document.SchemasBucket
 )
 
 // IntakeConsumer is the durable consumer of the start events. The consumer of a
@@ -93,6 +96,13 @@ const (
 	DefinitionsKept = 16
 	// membersSize is plenty: a key a member.
 	membersSize = 1 << 20
+	// hostsTTL is how long it is known of a host who has been there; the longest turn
+	// between two signs of life takes seconds.
+	hostsTTL = 10 * time.Minute
+	// hostsSize is enough for 10,000 hosts that are fetched from at a time.
+	hostsSize = 16 << 20
+	// schemasSize is enough for thousands of schemas.
+	schemasSize = 64 << 20
 	// MaxAckPending is how many messages of a queue may be leased at a time, over
 	// all its workers; the limit of each is its Queue.Limit.
 	MaxAckPending = 10_000
@@ -130,7 +140,6 @@ func streams(o Options) []jetstream.StreamConfig {
 			Discard:     jetstream.DiscardOld,
 			MaxBytes:    o.Sizes.History,
 			MaxAge:      o.HistoryTTL,
-			Duplicates:  min(o.HistoryTTL, DuplicateWindow), // the server wants it no longer than MaxAge
 			AllowDirect: true,
 			Compression: jetstream.S2Compression,
 		},
@@ -157,8 +166,22 @@ func streams(o Options) []jetstream.StreamConfig {
 			AllowDirect:       true,
 			DenyDelete:        true,
 		},
+		{
+			Name:              hostsStream,
+			Description:       "Which of Segue's fetchers is at which host, for the limits that they share",
+			Subjects:          []string{"$KV." + HostsBucket + ".>"},
+			MaxMsgsPerSubject: 1,
+			MaxAge:            hostsTTL,
+			Duplicates:        DuplicateWindow,
+			MaxBytes:          hostsSize,
+			Discard:           jetstream.DiscardNew,
+			AllowRollup:       true,
+			AllowDirect:       true,
+			DenyDelete:        true,
+		},
 		objects(document.DataBucket, "Segue's large event data and definitions, by digest", o.Sizes.Data, 0),
 		objects(document.DocumentsBucket, "Segue's documents, by run, step and attempt", o.Sizes.Documents, o.DocumentTTL),
+		objects(document.SchemasBucket, "Schemas that are registered with Segue, by name and version", schemasSize, 0),
 		{
 			Name:        RunsStream,
 			Description: "Segue's journal: every message of every run, each subject written once",

@@ -76,7 +76,7 @@ func TestDeclareCreatesAll(t *testing.T) {
 	}
 	history := config(t, js, jetstream.HistoryStream)
 	if history.Discard != natsjs.DiscardOld || history.MaxBytes != 512<<20 || history.MaxAge != 30*24*time.Hour || history.MaxMsgsPerSubject > 1 ||
-		history.Duplicates != jetstream.DuplicateWindow || !history.AllowDirect || history.AllowRollup {
+		!history.AllowDirect || history.AllowRollup {
 		t.Errorf("the history is not bounded, its oldest messages the first to go: %+v", history)
 	}
 	definitions := config(t, js, jetstream.DefinitionsStream)
@@ -91,7 +91,17 @@ func TestDeclareCreatesAll(t *testing.T) {
 	if status, err := kv.Status(t.Context()); err != nil || status.TTL() != journal.MemberTTL {
 		t.Errorf("a member's key lives for %v, %v", status.TTL(), err)
 	}
-	for bucket, ttl := range map[string]time.Duration{document.DataBucket: 0, document.DocumentsBucket: 24 * time.Hour} {
+	hosts, err := js.KeyValue(t.Context(), jetstream.HostsBucket)
+	if err != nil {
+		t.Fatalf("the hosts are no KV bucket: %v", err)
+	}
+	if status, err := hosts.Status(t.Context()); err != nil || status.TTL() != 10*time.Minute || status.LimitMarkerTTL() != 0 {
+		t.Errorf("a host's key lives for %v, %v", status.TTL(), err)
+	}
+	if c := config(t, js, "KV_"+jetstream.HostsBucket); c.MaxBytes <= 0 || c.Discard != natsjs.DiscardNew {
+		t.Errorf("%s has no size limit", jetstream.HostsBucket)
+	}
+	for bucket, ttl := range map[string]time.Duration{document.DataBucket: 0, document.SchemasBucket: 0, document.DocumentsBucket: 24 * time.Hour} {
 		o, err := js.ObjectStore(t.Context(), bucket)
 		if err != nil {
 			t.Errorf("%s is no object store: %v", bucket, err)

@@ -115,6 +115,28 @@ func TestServerRefuses(t *testing.T) {
 	}
 }
 
+// TestConditions stores messages whose senders made conditions that do not hold.
+func TestConditions(t *testing.T) {
+	t.Parallel()
+	j, _ := newRig(t, broker.Config{}).open(t, jetstream.Options{})
+	if err := j.Append(t.Context(), command("a", 1)); err != nil {
+		t.Fatal(err)
+	}
+	definition := events.Message{Subject: events.DefinitionSubject("d").String()}
+	for _, m := range []events.Message{command("b", 1), definition, definition} {
+		m.Header = events.Header{
+			"Nats-Expected-Last-Sequence": {"7"}, "Nats-Expected-Last-Subject-Sequence": {"7"},
+			"Nats-Expected-Last-Msg-Id": {"7"}, "Nats-Expected-Stream": {"OTHER"},
+		}
+		if err := j.Append(t.Context(), m); err != nil {
+			t.Errorf("%s: %v", m.Subject, err)
+		}
+	}
+	if runs, definitions := load(t, j, events.AllRuns), load(t, j, definition.Subject); len(runs) != 2 || len(definitions) != 2 {
+		t.Errorf("%d messages of runs and %d definitions are stored, want 2 and 2", len(runs), len(definitions))
+	}
+}
+
 // TestCode10077 holds the two texts that one error code has: without them a full
 // journal would look like a taken subject, and messages would be lost.
 func TestCode10077(t *testing.T) {

@@ -227,11 +227,10 @@ func start(definition, id string) events.Message {
 	return m
 }
 
-// archived returns a message of the history; its data is its id.
-func archived(definition, run, id string) events.Message {
+// archived returns a message of the history.
+func archived(definition, run, text string) events.Message {
 	m := message(events.HistorySubject(definition, "completed", run))
-	m.Header.Set(events.HeaderMsgID, id)
-	m.Data = []byte(id)
+	m.Data = []byte(text)
 	return m
 }
 

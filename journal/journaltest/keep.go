@@ -2,15 +2,18 @@ package journaltest
 
 import (
 	"fmt"
+	"maps"
 	"slices"
+	"sync"
 
 	"segue/events"
 	"segue/journal"
 )
 
 var keepTests = []test{
-	{"the history keeps several messages of a subject, in order", historyKeepsAll},
-	{"the history drops what it has by its id", historyDropsDuplicates},
+	{"the history is written once", historyWrittenOnce},
+	{"of several that keep a run one does", historyHasOneWinner},
+	{"what has left the history can be kept again", historyForgets},
 	{"the oldest of the history leave when there is no room", historyMakesRoom},
 	{"the newest definitions stay", keepsNewestDefinitions},
 	{"history and definitions are followed", followsWhatIsKept},
@@ -25,30 +28,80 @@ func dataOf(records []journal.Record) []string {
 	return data
 }
 
-func historyKeepsAll(b *bench) {
-	var want []string
-	for i := range 50 {
-		id := fmt.Sprint(i)
-		b.append(archived("d", "a", id))
-		want = append(want, id)
+// historyWrittenOnce holds for one message and for many in a call, across a
+// restart, and whatever a message says of itself.
+func historyWrittenOnce(b *bench) {
+	first, second := archived("d", "a", "first"), archived("d", "a", "second")
+	second.Header.Set(events.HeaderMsgID, "another")
+	second.Header.Set("Nats-Expected-Last-Subject-Sequence", "1")
+	b.append(first)
+	b.append(second)
+	b.append(archived("d", "b", "first"), second, archived("d", "b", "second"), second, archived("d", "c", "first"))
+	if b.f.Restart != nil {
+		b.f.Restart(b.T, b.j)
+		b.appendUntil(archived("d", "e", "first"))
+	} else {
+		b.append(archived("d", "e", "first"))
 	}
-	if got := dataOf(b.load(events.HistoryFilter("a"))); !slices.Equal(got, want) {
-		b.Errorf("the bucket holds %v, want %v", got, want)
+	b.append(second, archived("d", "c", "second"))
+	if got, want := dataOf(b.load(events.AllHistory)), []string{"first", "first", "first", "first"}; !slices.Equal(got, want) {
+		b.Errorf("the history holds %q, want %q", got, want)
+	}
+	b.append(archived("d", "ab", "other"), archived("e", "a", "of another definition"))
+	if got, want := dataOf(b.load(events.HistoryFilter("a"))), []string{"first", "of another definition"}; !slices.Equal(got, want) {
+		b.Errorf("of run a is kept %q, want %q", got, want)
+	}
+	for _, r := range b.load(events.HistoryFilter("a"))[:1] {
+		if !maps.EqualFunc(r.Header, first.Header, slices.Equal) {
+			b.Errorf("the header of what is kept is %v, want %v", r.Header, first.Header)
+		}
 	}
 }
 
-func historyDropsDuplicates(b *bench) {
-	one, two := archived("d", "a", "one"), archived("d", "a", "two")
-	b.append(one, two)
-	b.append(one)
-	b.append(two, archived("d", "a", "three"), one)
-	elsewhere := archived("e", "a", "one") // an id counts below the root, not by subject
-	b.append(elsewhere)
-	without := archived("d", "a", "")
-	delete(without.Header, events.HeaderMsgID)
-	b.append(without, without)
-	if got, want := dataOf(b.load(events.HistoryFilter("a"))), []string{"one", "two", "three", "", ""}; !slices.Equal(got, want) {
-		b.Errorf("the bucket holds %q, want %q", got, want)
+func historyHasOneWinner(b *bench) {
+	const writers, each = 4, 100
+	var all sync.WaitGroup
+	for w := range writers {
+		all.Go(func() {
+			for i := 0; i < each; i += w + 1 { // calls of other sizes
+				var call []events.Message
+				for n := i; n < min(i+w+1, each); n++ {
+					call = append(call, archived("d", fmt.Sprint("run-", n), fmt.Sprint(w)))
+				}
+				if err := b.j.Append(b.ctx, call...); err != nil {
+					b.Errorf("append: %v", err)
+				}
+			}
+		})
+	}
+	all.Wait()
+	got := b.load(events.AllHistory)
+	subjects := subjectsOf(got)
+	slices.Sort(subjects)
+	if n := len(slices.Compact(subjects)); n != each || len(got) != each {
+		b.Errorf("%d messages on %d subjects are kept of %d runs", len(got), n, each)
+	}
+}
+
+// historyForgets: a run that was kept so long ago that it made room is like one
+// that never was.
+func historyForgets(b *bench) {
+	if b.f.OpenLimited == nil {
+		b.Skip("a full history is not tested: the factory has no OpenLimited")
+	}
+	b = newBenchOf(b.T, b.f, b.f.OpenLimited(b.T, 256<<10))
+	b.append(archived("d", "a", "first"))
+	for i := range 40 {
+		m := archived("d", fmt.Sprint("run-", i), "")
+		m.Data = make([]byte, 16<<10)
+		b.append(m)
+	}
+	if got := b.load(events.HistoryFilter("a")); len(got) != 0 {
+		b.Fatalf("the oldest is still there: %v", got)
+	}
+	b.append(archived("d", "a", "again"))
+	if got := dataOf(b.load(events.HistoryFilter("a"))); !slices.Equal(got, []string{"again"}) {
+		b.Errorf("of the run is kept %q", got)
 	}
 }
 
@@ -100,7 +153,7 @@ func followsWhatIsKept(b *bench) {
 	history, definitions := b.follow(events.AllHistory, 0), b.follow(events.AllDefinitions, 0)
 	b.wantRecords(history, mark)
 	b.wantRecords(definitions, mark)
-	first, second := archived("d", "a", "1"), archived("d", "a", "2")
+	first, second := archived("d", "a", "1"), archived("d", "b", "2")
 	b.append(first, second)
 	b.append(definition("d", "1"), definition("d", "2"))
 	seen := b.wantRecords(history, first.Subject, second.Subject)

@@ -61,7 +61,7 @@ func (c *Client) Purge(ctx context.Context, run string) error {
 }
 
 func (j *Journal) purge(run string) {
-	j.takeOut(j.runs.byFourth[run], math.MaxUint64)
+	j.takeOut(j.runs.byName[run], math.MaxUint64)
 }
 
 // takeOut takes the records of a shelf below a sequence out.

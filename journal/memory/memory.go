@@ -162,7 +162,8 @@ func New(config Config) *Journal {
 		stop:        make(chan struct{}),
 		stopped:     make(chan struct{}),
 	}
-	j.runs.once, j.reject.once = true, true
+	j.runs.once, j.reject.once, j.history.once = true, true, true
+	j.history.narrow = 4
 	j.history.discards, j.definitions.discards = true, true
 	j.definitions.most = definitionsKept
 	j.self = j.Client("main")
@@ -200,7 +201,7 @@ func (j *Journal) Crash(down time.Duration) {
 	j.trace("crash", "broker", 0)
 	j.epoch++
 	j.upAt = time.Now().Add(down)
-	for _, s := range []*stream{&j.starts, &j.history.stream, &j.definitions.stream} {
+	for _, s := range []*stream{&j.starts, &j.definitions.stream} {
 		clear(s.ids)
 	}
 	for _, service := range slices.Sorted(maps.Keys(j.queues)) {

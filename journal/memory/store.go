@@ -180,10 +180,11 @@ func isCommand(r *record) bool { return len(r.tokens) > 6 && r.tokens[4] == stri
 // one partition or one run does not read the others.
 type library struct {
 	stream
-	all      *shelf
-	byThird  map[string]*shelf // by the subject's third token: a run's partition
-	byFourth map[string]*shelf // by its fourth: the run, the rejected start
-	left     int               // position on all of the first record that may not have left
+	all     *shelf
+	byThird map[string]*shelf // by the subject's third token: a run's partition
+	byName  map[string]*shelf // by the one that names the run, or the rejected start
+	narrow  int               // position of that token
+	left    int               // position on all of the first record that may not have left
 }
 
 // shelf holds records in order, and who follows them.
@@ -195,7 +196,7 @@ type shelf struct {
 func newLibrary() library {
 	return library{
 		stream: newStream(), all: new(shelf),
-		byThird: make(map[string]*shelf), byFourth: make(map[string]*shelf),
+		byThird: make(map[string]*shelf), byName: make(map[string]*shelf), narrow: 3,
 	}
 }
 
@@ -212,8 +213,8 @@ func shelfOf(shelves map[string]*shelf, name string) *shelf {
 func (l *library) find(filter []string) *shelf {
 	literal := func(i int) bool { return len(filter) > i && filter[i] != "*" && filter[i] != ">" }
 	switch {
-	case literal(3):
-		return shelfOf(l.byFourth, filter[3])
+	case literal(l.narrow):
+		return shelfOf(l.byName, filter[l.narrow])
 	case literal(2):
 		return shelfOf(l.byThird, filter[2])
 	default:
@@ -235,8 +236,8 @@ func (j *Journal) library(filter []string) *library {
 // show puts a stored record on its shelves and tells their feeds.
 func (l *library) show(r *record) {
 	shelves := [3]*shelf{l.all, shelfOf(l.byThird, r.tokens[2])}
-	if len(r.tokens) > 3 {
-		shelves[2] = shelfOf(l.byFourth, r.tokens[3])
+	if len(r.tokens) > l.narrow {
+		shelves[2] = shelfOf(l.byName, r.tokens[l.narrow])
 	}
 	for _, s := range shelves {
 		if s == nil {

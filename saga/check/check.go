@@ -11,7 +11,8 @@
 // A walk begins with a started message and goes, breadth first, to every state
 // that one more message in the journal makes of a state it has been to: each
 // running attempt may complete, fail, fail for good, break off, or be overtaken by
-// its timeout; the input of a step may be impossible to make; the run may be
+// its timeout; the input of a step may be impossible to make; a step with a when may be
+// skipped; the run may be
 // canceled or meet its deadline; a stuck run may be given another round by its
 // operator; and whatever an orchestrator has decided it may store at any later
 // time, when others have stored more than it has read. Each answer comes twice, the
@@ -151,7 +152,7 @@ func suspects(d *saga.Definition) []int {
 		behind[i] = s.Pivot || slices.ContainsFunc(s.Needs, func(n int) bool { return behind[n] })
 		endless := s.Retry.Attempts == saga.Unlimited
 		undone := s.Undo != nil || s.NothingToUndo
-		if behind[i] && !endless || !behind[i] && !undone || s.With.Hopeless() != nil {
+		if behind[i] && !endless || !behind[i] && !undone || s.With.Hopeless() != nil || s.When.Hopeless() != nil {
 			list = append(list, i)
 		}
 	}

@@ -22,6 +22,7 @@ type what uint8
 const (
 	asked      what = iota // command
 	withheld               // the command is not to come any more
+	skipped                // there is nothing to do
 	completed              // outcomes
 	failed                 // and may be tried again
 	refused                // failed for good
@@ -83,6 +84,8 @@ func (m message) ofStep(r *saga.Run, e *events.Entry) {
 		e.Subject.Kind, e.Event.Type = events.KindCommand, types.asked
 	case withheld:
 		e.Subject.Kind, e.Event.Type = events.KindCommand, events.TypeStepWithheld
+	case skipped:
+		e.Subject.Kind, e.Event.Type = events.KindCommand, events.TypeStepSkipped
 	case completed:
 		e.Event.Type = types.completed
 	case failed:
@@ -106,7 +109,7 @@ func contrary(e events.Entry) events.Entry {
 		e.Event.Type, e.Event.Data = events.TypeUndoFailed, dataRefused
 	case events.TypeStepRequested:
 		e.Event.Type = events.TypeStepWithheld
-	case events.TypeStepWithheld:
+	case events.TypeStepWithheld, events.TypeStepSkipped:
 		e.Event.Type = events.TypeStepRequested
 	case events.TypeRunCompleted:
 		e.Event.Type = events.TypeRunCompensated
@@ -208,6 +211,8 @@ func (m message) event() string {
 		return "times out, and no attempt is left"
 	case impossible:
 		return "fails for good: its input cannot be made"
+	case skipped:
+		return "is skipped: there is nothing to do"
 	case canceled:
 		return "cancel"
 	case late:

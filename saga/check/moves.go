@@ -17,6 +17,9 @@ func (w *walker) moves(n *node, s *state) []message {
 		if m.what == asked && !m.undo && !w.original.Steps[m.step].With.IsZero() {
 			moves = append(moves, message{what: impossible, step: m.step})
 		}
+		if m.what == asked && !m.undo && !w.original.Steps[m.step].When.IsZero() && s.do[m.step].Phase == saga.PhaseIdle {
+			moves = append(moves, message{what: skipped, step: m.step, stale: m.stale})
+		}
 	}
 	if !w.narrow || len(waiting) == 0 {
 		moves = append(moves, w.answers(n.plan.due, s)...)

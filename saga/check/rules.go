@@ -96,7 +96,7 @@ func (w *walker) free(s *state, i int) bool {
 }
 
 // maybeDone says that a step was done or may have been.
-func maybeDone(s saga.Standing) bool { return s.Phase == saga.PhaseDone || s.Unknown }
+func maybeDone(s saga.Standing) bool { return s.Phase == saga.PhaseDone && !s.Skipped || s.Unknown }
 
 func (w *walker) mustUndo(s *state, i int) bool {
 	return w.definition.Steps[i].Undo != nil && maybeDone(s.do[i])

@@ -20,13 +20,16 @@ const (
 
 // skeleton returns the definition with all that does not matter to the order of
 // things taken out: what is said in messages, how long things take, how many
-// attempts a policy of more than one has. Of inputs only those stay that can never
-// be made, whatever a run is given.
+// attempts a policy of more than one has. Of inputs and conditions only those stay
+// that can never be made, whatever a run is given.
 func skeleton(d *saga.Definition) *saga.Definition {
 	bare := *d
 	bare.Output, bare.Deadline = saga.Template{}, skeletonDeadline
 	bare.Steps = make([]saga.Step, len(d.Steps))
 	for i, s := range d.Steps {
+		if s.When.Hopeless() == nil {
+			s.When = saga.Template{}
+		}
 		if s.With.Hopeless() == nil {
 			s.With = saga.Template{}
 		}

@@ -52,10 +52,14 @@ func (s *state) key() []byte {
 const (
 	unknownBit = 1 << 3
 	spareBit   = 1 << 4
+	skippedBit = 1 << 5
 )
 
 func doByte(s saga.Standing) byte {
 	b := byte(s.Phase)
+	if s.Phase == saga.PhaseDone && s.Skipped && !s.Unknown {
+		return b | skippedBit
+	}
 	if s.Phase == saga.PhaseDone {
 		return b // how it got there does not matter
 	}

@@ -17,8 +17,6 @@ type departure struct {
 	// state is the run, as long as it has to be kept in the history and there are
 	// not too many of them: nil is read from the journal.
 	state *saga.Run
-	// again says that an engine before this one may have kept it already.
-	again bool
 }
 
 // maxStates bounds how many runs that have ended a partition holds in memory.

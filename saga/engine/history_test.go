@@ -50,8 +50,8 @@ func TestHistoryOutOfReach(t *testing.T) {
 	})
 }
 
-// An owner to whom the history was out of reach for so long that the broker has
-// forgotten the ids of its messages does not keep what another has kept.
+// An owner to whom the history was out of reach for long does not keep again what
+// another has kept.
 func TestHistoryOutOfReachOfOne(t *testing.T) {
 	onStage(t, memory.Config{}, func(s *stage) {
 		d := load(t, one)

@@ -40,9 +40,9 @@ func TestMemoryOfARun(t *testing.T) {
 }
 
 // fill brings a run to the point where its last command is stored.
-func fill(t *testing.T, l *ledger, d *saga.Definition, id string, input, output []byte, now time.Time) {
+func fill(t testing.TB, l *ledger, d *saga.Definition, id string, input, output []byte, now time.Time) {
 	start := events.Event{ID: id, Source: "/test", Type: events.TypeRunRequested, Data: append([]byte(nil), input...)}
-	started := saga.NewStarted(d, start, 16, now)
+	started := saga.NewStarted(d, start, 1, now)
 	started.Sequence, started.Stored = 1, now
 	if err := l.begin(d, started); err != nil {
 		t.Fatal(err)

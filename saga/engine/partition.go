@@ -231,11 +231,7 @@ func (p *partition) apply(e events.Entry) {
 		return
 	}
 	if a.run.Ended() {
-		d := departure{run: a.run.ID, ended: e.Stored, first: a.run.Sequence(), last: e.Sequence, again: !p.live}
-		if p.live {
-			d.state = a.run
-		}
-		p.ledger.gone.ended(d)
+		p.ledger.gone.ended(departure{run: a.run.ID, ended: e.Stored, first: a.run.Sequence(), last: e.Sequence, state: a.run})
 	}
 	if p.live {
 		p.applied(a, e)

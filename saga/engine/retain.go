@@ -84,12 +84,7 @@ func (p *partition) keepRuns() int { return (p.KeepRuns + p.partitions - 1) / p.
 // snapshot is young.
 func (p *partition) runErrand(ctx context.Context, e errand) error {
 	if len(e.keep) > 0 {
-		again := false // the answer may have been lost, and the broker forgets ids after a while
-		return persist(ctx, p.log, "keeping runs in the history", func() error {
-			err := p.keep(ctx, e.keep, again)
-			again = true
-			return err
-		})
+		return persist(ctx, p.log, "keeping runs in the history", func() error { return p.keep(ctx, e.keep) })
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, journal.LongSilence, errOutdated)
 	defer cancel()
@@ -118,41 +113,29 @@ func (p *partition) errandDone(e errand) {
 	p.Metrics.left(e.pruned + len(e.leave))
 }
 
-// keep stores runs in the history. Again says that it was tried before.
-func (p *partition) keep(ctx context.Context, list []departure, again bool) error {
-	var messages []events.Message
+// keep stores runs in the history. One that is there already, kept by an owner
+// before or beside this one, stays as it is: definition and status, which are in
+// its subject, are decided by messages that are written once.
+func (p *partition) keep(ctx context.Context, list []departure) error {
+	messages := make([]events.Message, 0, len(list))
 	for _, d := range list {
-		d.again = d.again || again
-		m, err := p.archived(ctx, d)
+		run := d.state
+		if run == nil {
+			var err error
+			if run, err = p.reread(ctx, d.run); err != nil {
+				return err
+			}
+		}
+		if run == nil {
+			continue // another owner has kept it, and taken it out since
+		}
+		m, err := p.message(ctx, run.NewArchived(p.clock.Now()))
 		if err != nil {
 			return err
 		}
-		if m.Subject != "" {
-			messages = append(messages, m)
-		}
+		messages = append(messages, m)
 	}
 	return p.Journal.Append(ctx, messages...)
-}
-
-// archived returns the message that keeps a run, none if it is kept already.
-func (p *partition) archived(ctx context.Context, d departure) (m events.Message, err error) {
-	if d.again {
-		if found, err := p.inHistory(ctx, d.run); found || err != nil {
-			return m, err
-		}
-	}
-	run := d.state
-	if run == nil {
-		if run, err = p.reread(ctx, d.run); run == nil {
-			return m, err
-		}
-	}
-	entry := run.NewArchived(p.clock.Now())
-	if m, err = p.message(ctx, entry); err != nil {
-		return m, err
-	}
-	m.Header.Set(events.HeaderMsgID, entry.Event.ID) // two owners at once keep it once
-	return m, nil
 }
 
 // reread reads a run that has ended from the journal; nil if it is not there.
@@ -189,19 +172,5 @@ func (e *Engine) inHistory(ctx context.Context, run string) (bool, error) {
 	if err != nil {
 		return false, fmt.Errorf("look for run %s in the history: %w", run, err)
 	}
-	for _, r := range records {
-		if keptRun(r) == run {
-			return true, nil
-		}
-	}
-	return false, nil
-}
-
-// keptRun returns the run that a message of the history is about.
-func keptRun(r journal.Record) string {
-	entry, err := r.Entry()
-	if err != nil {
-		return ""
-	}
-	return entry.Event.RunID
+	return len(records) > 0, nil
 }

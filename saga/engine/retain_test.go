@@ -198,7 +198,7 @@ func TestKeptOnce(t *testing.T) {
 				passes(delay)
 				a.kill()
 				b.kill()
-				passes(5 * time.Minute) // the broker has forgotten ids of the history by now
+				passes(5 * time.Minute)
 				s.engine("c", alone("c"), d)
 				passes(5 * time.Minute)
 				if n := len(s.history(run("x"))); n != 1 {

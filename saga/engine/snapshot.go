@@ -3,13 +3,14 @@ package engine
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"strconv"
 	"time"
 
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 	"github.com/klauspost/compress/s2"
 
 	"segue/document"
@@ -33,6 +34,11 @@ const snapshotFormat = 1
 // maxSnapshot is the size of the largest snapshot that is read, in bytes.
 const maxSnapshot = 256 << 20
 
+// snapshotJSON leaves data as it was when it was first looked at.
+var snapshotJSON = json.JoinOptions(
+	jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true), jsontext.PreserveRawStrings(true),
+)
+
 // snapshotHead says what a snapshot is of.
 type snapshotHead struct {
 	Format     int    `json:"format"`
@@ -45,26 +51,26 @@ type snapshotHead struct {
 // snapshotLine is a run: one that goes on, with its messages, or one that has
 // ended or cannot be carried on.
 type snapshotLine struct {
-	Messages []snapshotMessage `json:"messages,omitempty"`
+	Messages []snapshotMessage `json:"messages,omitzero"`
 
-	Run   string    `json:"run,omitempty"`
-	First uint64    `json:"first,omitempty"` // sequences
-	Last  uint64    `json:"last,omitempty"`
+	Run   string    `json:"run,omitzero"`
+	First uint64    `json:"first,omitzero"` // sequences
+	Last  uint64    `json:"last,omitzero"`
 	Ended time.Time `json:"ended,omitzero"` // zero: it cannot be carried on
-	Kept  bool      `json:"kept,omitempty"`
+	Kept  bool      `json:"kept,omitzero"`
 }
 
 // snapshotMessage is a message of the journal, as far as it matters. That of a
 // start is whole.
 type snapshotMessage struct {
-	Subject  string          `json:"subject"`
-	Sequence uint64          `json:"sequence,omitempty"`
-	Stored   time.Time       `json:"stored,omitzero"`
-	ID       string          `json:"id,omitempty"`
-	Type     string          `json:"type,omitempty"`
-	DataRef  string          `json:"dataref,omitempty"`
-	Data     json.RawMessage `json:"data,omitempty"`
-	Event    json.RawMessage `json:"event,omitempty"` // as a structured CloudEvent
+	Subject  string         `json:"subject"`
+	Sequence uint64         `json:"sequence,omitzero"`
+	Stored   time.Time      `json:"stored,omitzero"`
+	ID       string         `json:"id,omitzero"`
+	Type     string         `json:"type,omitzero"`
+	DataRef  string         `json:"dataref,omitzero"`
+	Data     jsontext.Value `json:"data,omitzero"`
+	Event    jsontext.Value `json:"event,omitzero"` // as a structured CloudEvent
 }
 
 // snapshot is a copy of what a partition knows.
@@ -119,9 +125,8 @@ func (p *partition) save(ctx context.Context, s snapshot) error {
 func (p *partition) encode(ctx context.Context, w io.Writer, s snapshot) error {
 	compressor := s2.NewWriter(w, s2.WriterConcurrency(1))
 	defer compressor.Close() //nolint:errcheck // closed below as well; this one frees it after an error
-	lines := json.NewEncoder(compressor)
-	lines.SetEscapeHTML(false) // data stays as it is
-	if err := lines.Encode(s.head); err != nil {
+	lines := jsontext.NewEncoder(compressor, snapshotJSON)
+	if err := json.MarshalEncode(lines, s.head); err != nil {
 		return err
 	}
 	for _, run := range s.runs {
@@ -129,12 +134,12 @@ func (p *partition) encode(ctx context.Context, w io.Writer, s snapshot) error {
 		if err != nil {
 			return err
 		}
-		if err := lines.Encode(line); err != nil {
+		if err := json.MarshalEncode(lines, line); err != nil {
 			return err
 		}
 	}
 	for _, line := range s.gone {
-		if err := lines.Encode(line); err != nil {
+		if err := json.MarshalEncode(lines, line); err != nil {
 			return err
 		}
 	}
@@ -150,14 +155,17 @@ func (p *partition) line(ctx context.Context, run []events.Entry) (line snapshot
 		}
 		m := snapshotMessage{
 			Subject: e.Subject.String(), Sequence: e.Sequence, Stored: e.Stored,
-			ID: e.Event.ID, Type: e.Event.Type, DataRef: e.Event.DataRef, Data: e.Event.Data,
+			ID: e.Event.ID, Type: e.Event.Type, DataRef: e.Event.DataRef,
 		}
-		if e.Subject.Kind == events.KindStarted {
+		switch {
+		case e.Subject.Kind == events.KindStarted:
 			whole, err := events.EncodeStructured(m.Subject, e.Event)
 			if err != nil {
 				return line, err
 			}
-			m.ID, m.Type, m.DataRef, m.Data, m.Event = "", "", "", nil, whole.Data
+			m.ID, m.Type, m.DataRef, m.Event = "", "", "", whole.Data
+		case len(e.Event.Data) > 0:
+			m.Data = e.Event.Data
 		}
 		line.Messages = append(line.Messages, m)
 	}
@@ -209,9 +217,9 @@ func (p *partition) load(ctx context.Context) (after uint64, err error) {
 	if err != nil {
 		return 0, err
 	}
-	lines := json.NewDecoder(s2.NewReader(bytes.NewReader(text)))
+	lines := jsontext.NewDecoder(s2.NewReader(bytes.NewReader(text)), snapshotJSON)
 	var head snapshotHead
-	if err := lines.Decode(&head); err != nil {
+	if err := json.UnmarshalDecode(lines, &head); err != nil {
 		return 0, fmt.Errorf("%w: %w", errSnapshot, err)
 	}
 	if head != p.head(head.Sequence) || head.Sequence > info.Last {
@@ -219,7 +227,7 @@ func (p *partition) load(ctx context.Context) (after uint64, err error) {
 	}
 	for {
 		var line snapshotLine
-		switch err := lines.Decode(&line); {
+		switch err := json.UnmarshalDecode(lines, &line); {
 		case errors.Is(err, io.EOF):
 			p.sequence = head.Sequence
 			return head.Sequence, nil
@@ -242,7 +250,6 @@ func (p *partition) enter(ctx context.Context, line snapshotLine) error {
 	case line.Kept:
 		p.ledger.gone.leaving = append(p.ledger.gone.leaving, d)
 	default:
-		d.again = true
 		p.ledger.gone.ended(d)
 	}
 	for _, m := range line.Messages {

@@ -6,18 +6,26 @@ import (
 
 	"segue/daemon"
 	"segue/services/fetcher/fetch"
+	"segue/services/fetcher/turns"
 )
 
 func main() {
 	daemon.Main(daemon.Program[fetch.Config]{
 		Name:        "fetcher",
-		Description: "Fetches documents by http, https or file URL into the document store.",
-		Work: func(ctx context.Context, env *daemon.Env, config fetch.Config) error {
-			service, err := fetch.New(config, env.Documents)
-			if err != nil {
-				return err
-			}
-			return env.Serve(ctx, service)
-		},
+		Description: "Fetches documents by http, https, file, s3 or nats-object URL into the document store.",
+		Work:        work,
 	})
+}
+
+func work(ctx context.Context, env *daemon.Env, config fetch.Config) error {
+	board, err := turns.Open(ctx, env.Conn)
+	if err != nil {
+		return err
+	}
+	config.Board, config.Objects, config.Metrics = board, env.Objects, env.Metrics
+	service, err := fetch.New(config, env.Documents)
+	if err != nil {
+		return err
+	}
+	return env.Serve(ctx, service)
 }

@@ -11,8 +11,13 @@ import (
 func main() {
 	daemon.Main(daemon.Program[parse.Config]{
 		Name:        "parser",
-		Description: "Parses JSON, NDJSON and CSV documents into records.",
+		Description: "Parses JSON, NDJSON, CSV, XML and Parquet documents into records.",
 		Work: func(ctx context.Context, env *daemon.Env, config parse.Config) error {
+			schemas, err := env.Schemas(ctx)
+			if err != nil {
+				return err
+			}
+			config.Schemas, config.Metrics = schemas, env.Metrics
 			service, err := parse.New(config, env.Documents)
 			if err != nil {
 				return err

@@ -1,4 +1,5 @@
-// Command saver is the service that saves records to a database; see package save.
+// Command saver is the service that saves records to a database, and the catalog,
+// which knows what is saved there; see package save.
 package main
 
 import (

@@ -11,8 +11,13 @@ import (
 func main() {
 	daemon.Main(daemon.Program[validate.Config]{
 		Name:        "validator",
-		Description: "Checks that documents are well-formed and fit their JSON Schema.",
+		Description: "Checks that documents are well-formed and fit their schema.",
 		Work: func(ctx context.Context, env *daemon.Env, config validate.Config) error {
+			schemas, err := env.Schemas(ctx)
+			if err != nil {
+				return err
+			}
+			config.Schemas, config.Metrics = schemas, env.Metrics
 			service, err := validate.New(config, env.Documents)
 			if err != nil {
 				return err

@@ -22,8 +22,6 @@ type checker struct {
 	abandoned  map[string]bool        // runs that the operator left stuck
 	left       map[string]int         // gauges of the engines, added up
 	archive    map[string][]saga.View // what the history holds of a run
-
-	archivedIDs map[string]bool
 }
 
 // story is one run as its messages tell it.
@@ -186,7 +184,7 @@ func (c *checker) queues() {
 		s := c.runs[id]
 		for _, e := range s.entries {
 			at, acked := c.w.acked[e.Subject.String()]
-			if e.Subject.Kind != events.KindCommand || !acked || e.Event.Type == events.TypeStepWithheld {
+			if e.Subject.Kind != events.KindCommand || !acked || !asks(e) {
 				continue
 			}
 			when := c.w.began.Add(at)

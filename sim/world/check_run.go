@@ -54,6 +54,9 @@ func (c *checker) order(s *story) {
 		if e.Subject.Kind == events.KindCommand {
 			c.command(s, e)
 		}
+		if e.Event.Type == events.TypeStepSkipped {
+			c.w.count("skipped")
+		}
 	}
 }
 
@@ -67,7 +70,7 @@ func (c *checker) command(s *story, e events.Entry) {
 		before := place{e.Subject.Step, events.Attempt{N: n - 1, Undo: e.Subject.Attempt.Undo}}
 		outcome, answered := s.outcomes[before]
 		switch {
-		case s.commands[before].Event.Type == events.TypeStepWithheld:
+		case !asks(s.commands[before]):
 			c.wrong("%s was written behind a withheld command", e.Subject)
 		case !answered || outcome.Sequence > e.Sequence:
 			c.wrong("%s was written before the attempt before it was settled", e.Subject)
@@ -79,6 +82,11 @@ func (c *checker) command(s *story, e events.Entry) {
 		c.undoCommand(s, i, e)
 		return
 	}
+	c.needed(s, i, e)
+}
+
+// needed: all that a step needs was done, or skipped, before a message.
+func (c *checker) needed(s *story, i int, e events.Entry) {
 	for _, n := range s.definition.Steps[i].Needs {
 		if done := s.completed(n); done.Sequence == 0 || done.Sequence > e.Sequence {
 			c.wrong("%s was written before step %s had completed", e.Subject, s.definition.Steps[n].Name)
@@ -91,7 +99,7 @@ func (c *checker) undoCommand(s *story, i int, e events.Entry) {
 		c.wrong("%s undoes what was never done", e.Subject)
 	}
 	for at, command := range s.commands {
-		if at.attempt.Undo || command.Event.Type == events.TypeStepWithheld {
+		if at.attempt.Undo || !asks(command) {
 			continue
 		}
 		if outcome := s.outcomes[at]; outcome.Sequence == 0 || outcome.Sequence > e.Sequence {
@@ -127,7 +135,7 @@ func (c *checker) end(s *story) {
 			if step.Undo != nil && s.maybeDone(i) && s.undone(i).Sequence == 0 {
 				c.wrong("run %s is compensated and step %s is not undone", s.id, step.Name)
 			}
-			if step.Pivot && s.maybeDone(i) {
+			if step.Pivot && (s.maybeDone(i) || s.skipped(i)) {
 				c.wrong("run %s is compensated though its pivot %s may have completed", s.id, step.Name)
 			}
 		}
@@ -173,7 +181,7 @@ func (s *story) last(i int, undo bool) (outcome events.Entry, tried bool) {
 	for n := 1; ; n++ {
 		at := place{s.definition.Steps[i].Name, events.Attempt{N: n, Undo: undo}}
 		command := s.commands[at]
-		if command.Sequence == 0 || command.Event.Type == events.TypeStepWithheld {
+		if command.Sequence == 0 || !asks(command) {
 			return outcome, tried
 		}
 		outcome, tried = s.outcomes[at], true
@@ -204,8 +212,19 @@ func (c *checker) fold(s *story) {
 	}
 }
 
-// completed returns the outcome with which a step completed, if it did.
-func (s *story) completed(i int) events.Entry { return s.success(i, false) }
+// completed returns the outcome with which a step completed or was skipped, if it
+// did or was.
+func (s *story) completed(i int) events.Entry {
+	if s.skipped(i) {
+		return s.commands[place{s.definition.Steps[i].Name, events.Attempt{N: 1}}]
+	}
+	return s.success(i, false)
+}
+
+// skipped says that a step had nothing to do.
+func (s *story) skipped(i int) bool {
+	return s.commands[place{s.definition.Steps[i].Name, events.Attempt{N: 1}}].Event.Type == events.TypeStepSkipped
+}
 
 // undone returns the outcome with which a step was undone, if it was.
 func (s *story) undone(i int) events.Entry { return s.success(i, true) }
@@ -236,6 +255,11 @@ func (s *story) maybeDone(i int) bool {
 
 func (s *story) dependsOn(j, i int) bool {
 	return slices.ContainsFunc(s.definition.Steps[j].Needs, func(n int) bool { return n == i || s.dependsOn(n, i) })
+}
+
+// asks says that a message where a command goes is one.
+func asks(command events.Entry) bool {
+	return command.Event.Type != events.TypeStepWithheld && command.Event.Type != events.TypeStepSkipped
 }
 
 func succeeded(outcome events.Entry) bool {

@@ -36,6 +36,9 @@ type errand struct {
 // errand rolls the dice for a start.
 func (d dice) errand(number int) errand {
 	word := strconv.Itoa(number)
+	if number > 0 && d.chance(0.2, "again", word) {
+		return d.errand(d.below(number, "again which", word)) // the same document, another run
+	}
 	e := errand{
 		number: number, format: []string{"json", "ndjson", "csv"}[d.below(3, "format", word)],
 		keyed: d.chance(0.5, "keyed", word), schema: d.chance(0.4, "schema", word),

@@ -87,7 +87,7 @@ func (p *ingest) errand(s *story) errand { return p.w.dice.errand(p.w.caller.run
 func (p *ingest) verify(c *checker, s *story) {
 	e := p.errand(s)
 	fetched, known := p.fetched(c, s)
-	p.failures(c, s, e, fetched)
+	p.failures(c, s, fetched)
 	switch {
 	case s.ended.Event.Type != events.TypeRunCompleted:
 	case !known:
@@ -140,11 +140,12 @@ var losses = []string{
 	participant.CodeBadOutput, participant.CodeNoUndo, participant.CodePanic,
 }
 
-// changes: the codes with which they say that it is another one. That happens
-// when a fetch is done twice and the origin has another document the second time.
+// changes: the codes with which they say that it is another one. Nothing replaces
+// one either: a fetch that is done twice, of an origin that has another document the
+// second time, leaves the first where it is.
 var changes = []string{parse.CodeDocumentChanged, validate.CodeChanged}
 
-func (p *ingest) failures(c *checker, s *story, e errand, fetched text) {
+func (p *ingest) failures(c *checker, s *story, fetched text) {
 	for at, outcome := range s.outcomes {
 		var f events.Failed
 		if succeeded(outcome) || events.ReadData(outcome.Event, &f) != nil {
@@ -154,7 +155,7 @@ func (p *ingest) failures(c *checker, s *story, e errand, fetched text) {
 		switch {
 		case contains(refusals, f.Code) && fetched.flaw == "" && !fetch,
 			contains(losses, f.Code) && !fetch,
-			contains(changes, f.Code) && !e.changing && !fetch:
+			contains(changes, f.Code) && !fetch:
 			c.wrong("%s failed for no reason: %s: %s", outcome.Subject, f.Code, f.Message)
 		}
 	}
@@ -185,7 +186,7 @@ func (p *ingest) leftovers(c *checker, s *story) {
 		command := s.commands[place{step, events.Attempt{N: n}}]
 		undo := s.undone(s.definition.Step(step))
 		switch {
-		case err != nil || command.Sequence == 0 || command.Event.Type == events.TypeStepWithheld:
+		case err != nil || command.Sequence == 0 || !asks(command):
 			c.wrong("document %s is of an attempt that was never made", name)
 		case undo.Sequence > 0 && p.documents.putAt(name).Before(s.commands[place{step, undo.Subject.Attempt}].Stored):
 			c.wrong("document %s was left behind by an undo", name)

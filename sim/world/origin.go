@@ -132,13 +132,14 @@ func (o *origin) answer(c net.Conn) {
 		if m == lingers {
 			time.Sleep(o.w.dice.between(time.Second, 25*time.Second, "linger", path, strconv.Itoa(n)))
 		}
-		o.send(c, path, n, m)
+		o.send(c, request, n, m)
 	}
 	rest()
 }
 
-// send sends a document.
-func (o *origin) send(c net.Conn, path string, n int, m manner) {
+// send sends a document, what is left of it, or word that it is as it was.
+func (o *origin) send(c net.Conn, request *http.Request, n int, m manner) {
+	path := request.URL.Path
 	e, known := o.errands[strings.TrimPrefix(path, "/moved")]
 	if !known {
 		say(c, "404 Not Found", "Content-Length: 0", "")
@@ -149,6 +150,21 @@ func (o *origin) send(c net.Conn, path string, n int, m manner) {
 	body, head := t.body, ""
 	if o.w.dice.chance(0.5, "typed", path, word) {
 		head = "Content-Type: " + map[string]string{"csv": "text/csv; charset=utf-8", "json": "application/json", "ndjson": "application/x-ndjson"}[e.format] + "\r\n"
+	}
+	if tag := tagOf(t); o.w.dice.chance(0.5, "tagged", e.path()) {
+		head += "ETag: " + tag + "\r\nAccept-Ranges: bytes\r\n"
+		if request.Header.Get("If-None-Match") == tag {
+			o.w.count("not modified")
+			say(c, "304 Not Modified", strings.TrimSuffix(head, "\r\n"), "")
+			return
+		}
+		if rest, asked := restOf(body, request.Header, tag); asked && m != packs && m != garbles {
+			o.w.count("resumed")
+			o.keep(path, t)
+			head += fmt.Sprintf("Content-Range: bytes %d-%d/%d\r\n", len(body)-len(rest), len(body)-1, len(body))
+			say(c, "206 Partial Content", head+fmt.Sprintf("Content-Length: %d", len(rest)), string(rest))
+			return
+		}
 	}
 	switch m {
 	case packs:
@@ -167,6 +183,22 @@ func (o *origin) send(c net.Conn, path string, n int, m manner) {
 		return
 	}
 	say(c, "200 OK", head+fmt.Sprintf("Content-Length: %d", len(body)), string(body))
+}
+
+// tagOf is the entity tag of a document.
+func tagOf(t text) string {
+	sum := sha256.Sum256(t.body)
+	return `"` + hex.EncodeToString(sum[:8]) + `"`
+}
+
+// restOf returns the part of a document that a request wants, if it wants the rest
+// of the one it has begun to read.
+func restOf(body []byte, h http.Header, tag string) ([]byte, bool) {
+	var from int
+	if _, err := fmt.Sscanf(h.Get("Range"), "bytes=%d-", &from); err != nil || h.Get("If-Range") != tag || from >= len(body) {
+		return nil, false
+	}
+	return body[from:], true
 }
 
 // cut sends a part of a document and closes the connection.

@@ -15,8 +15,8 @@ input: {type: object, required: [n], properties: {n: {type: integer}}}
 steps:
   fetch: {service: writer, with: {n: "${input.n}"}, timeout: 20s, retry: {attempts: 3, backoff: 200ms, max: 2s}, undo: {timeout: 15s, retry: {attempts: 3, backoff: 200ms, max: 2s}}}
   check: {service: reader, needs: [fetch], with: {from: "${steps.fetch.token}"}, timeout: 15s, undo: false}
-  parse: {service: mailer, needs: [check], with: {from: "${steps.fetch.token}"}, timeout: 15s, undo: {retry: {attempts: 3, backoff: 200ms, max: 2s}}}
-  save:  {service: writer, needs: [parse], with: {from: "${steps.parse.token}"}, timeout: 20s, undo: {timeout: 10s, retry: {attempts: 3, backoff: 200ms, max: 2s}}}
+  parse: {service: mailer, needs: [check], when: "${input.n % 3 != 0}", with: {from: "${steps.fetch.token}"}, timeout: 15s, undo: {retry: {attempts: 3, backoff: 200ms, max: 2s}}}
+  save:  {service: writer, needs: [parse], with: {from: "${steps.?parse.?token.orValue(steps.fetch.token)}"}, timeout: 20s, undo: {timeout: 10s, retry: {attempts: 3, backoff: 200ms, max: 2s}}}
 output: ${steps.save}
 `, `
 saga: diamond
@@ -34,9 +34,9 @@ deadline: 5m
 input: {type: object, required: [n], properties: {n: {type: integer}}}
 steps:
   hold: {service: writer, timeout: 15s, undo: {retry: {attempts: 3, backoff: 100ms, max: 1s}}}
-  book: {service: mailer, timeout: 15s, undo: {retry: {attempts: 3, backoff: 100ms, max: 1s}}}
-  pay:  {service: writer, needs: [hold, book], timeout: 15s, retry: {attempts: unlimited, backoff: 100ms, max: 1s}, pivot: true}
-  ship: {service: mailer, needs: [pay], timeout: 15s, retry: {attempts: unlimited, backoff: 100ms, max: 1s}}
+  book: {service: mailer, when: "${input.n % 4 != 0}", timeout: 15s, undo: {retry: {attempts: 3, backoff: 100ms, max: 1s}}}
+  pay:  {service: writer, needs: [hold, book], when: "${input.n % 5 != 0}", timeout: 15s, retry: {attempts: unlimited, backoff: 100ms, max: 1s}, pivot: true}
+  ship: {service: mailer, needs: [pay], when: "${input.n % 2 != 0}", timeout: 15s, retry: {attempts: unlimited, backoff: 100ms, max: 1s}}
 `, `
 saga: patient
 deadline: 30m
@@ -53,6 +53,13 @@ steps:
   two:   {service: mailer, needs: [one], timeout: 4s, undo: {retry: {attempts: 3, backoff: 100ms, max: 1s}}}
   three: {service: writer, needs: [two], timeout: 4s, undo: {retry: {attempts: 3, backoff: 100ms, max: 1s}}}
 `)
+
+// skips says whether a step of a world's sagas has nothing to do, as its when says
+// again in other words: every how many starts that is.
+func skips(saga, step string, number int) bool {
+	every := map[string]int{"linear parse": 3, "pivot book": 4, "pivot pay": 5, "pivot ship": 2}[saga+" "+step]
+	return every > 0 && number%every == 0
+}
 
 // hasEffect says whether a step changes the outside world.
 func hasEffect(s saga.Step) bool { return s.Service != "reader" }

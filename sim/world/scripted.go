@@ -42,8 +42,15 @@ func (p *scripted) idle() bool { return p.effects.idle() }
 func (p *scripted) verify(c *checker, s *story) {
 	for _, step := range s.definition.Steps {
 		want := 0
-		if hasEffect(step) && s.ended.Event.Type == events.TypeRunCompleted {
+		skip := skips(s.definition.Name, step.Name, p.w.caller.runs[s.id].number)
+		if hasEffect(step) && !skip && s.ended.Event.Type == events.TypeRunCompleted {
 			want = 1
+		}
+		if asked := s.commands[place{step.Name, events.Attempt{N: 1}}]; skip && asked.Event.Type == events.TypeStepRequested {
+			c.wrong("%s was written though there was nothing to do", asked.Subject)
+		}
+		if i := s.definition.Step(step.Name); !skip && s.skipped(i) {
+			c.wrong("step %s of run %s was skipped though there was something to do", step.Name, s.id)
 		}
 		if got := p.effects.present(work{s.id, step.Name}); got != want && s.ended.Sequence > 0 {
 			c.wrong("the effect of step %s of run %s, %s, is there %d times, not %d", step.Name, s.id, s.ended.Event.Type, got, want)

@@ -86,12 +86,21 @@ func (s shelf) operate(ctx context.Context, what, name string, do func() error) 
 var errOutOfReach = errors.New("the store is out of reach")
 
 // Put implements [document.Store].
-func (s shelf) Put(ctx context.Context, name string, r io.Reader) (ref document.Ref, err error) {
+func (s shelf) Put(ctx context.Context, name string, r io.Reader) (document.Ref, error) {
+	return s.put(ctx, name, r, s.Memory.Put)
+}
+
+// Create implements [document.Store].
+func (s shelf) Create(ctx context.Context, name string, r io.Reader) (document.Ref, error) {
+	return s.put(ctx, name, r, s.Memory.Create)
+}
+
+func (s shelf) put(ctx context.Context, name string, r io.Reader, into func(context.Context, string, io.Reader) (document.Ref, error)) (ref document.Ref, err error) {
 	if put := s.w.options.sabotage.put; put != nil {
 		r = put(name, r)
 	}
 	err = s.operate(ctx, "put", name, func() (err error) {
-		if ref, err = s.Memory.Put(ctx, name, mortal{s.l, r}); err == nil {
+		if ref, err = into(ctx, name, mortal{s.l, r}); err == nil {
 			s.mu.Lock()
 			s.puts[name] = time.Now()
 			s.mu.Unlock()

@@ -29,6 +29,18 @@ func TestConfigValidate(t *testing.T) {
 		"DialTimeout":    {DialTimeout: -time.Second},
 		"HeaderTimeout":  {HeaderTimeout: -time.Second},
 		"IdleTimeout":    {IdleTimeout: -time.Second},
+		"Secrets":        {Secrets: "/does/not/exist"},
+		"is none":        {Secrets: file},
+		"MaxResumes":     {MaxResumes: -2},
+		"PerHost":        {PerHost: -2},
+		"HostRate":       {HostRate: -1},
+		"HostRate is":    {HostRate: 1e9},
+		"HostRate is 0.": {HostRate: 0.001},
+		"TurnWait is":    {TurnWait: time.Hour},
+		"TurnWait":       {TurnWait: -time.Second},
+		"Proxy":          {Proxy: "proxy.example:3128"},
+		"Proxy is":       {Proxy: "s3://bucket/key"},
+		"S3Endpoint":     {S3Endpoint: "https://s3.example/?x=1"},
 		"AllowNets":      {AllowNets: []netip.Prefix{{}}},
 		"AllowFiles":     {AllowFiles: []string{"/does/not/exist"}},
 		"not a director": {AllowFiles: []string{file}},
@@ -48,14 +60,15 @@ func TestConfigFlags(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := parser.Parse([]string{"--allow-files", "a", "--allow-files=b", "--allow-port", "8080,8443"}); err != nil {
+	if _, err := parser.Parse([]string{"--allow-files", "a", "--allow-files=b", "--allow-port", "8080,8443", "--per-host=-1", "--host-rate", "0.5", "--turn-wait", "1m", "--allow-bucket", "A"}); err != nil {
 		t.Fatal(err)
 	}
 	want := Config{
 		AllowNets:   []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("fd00::/8")},
 		AllowFiles:  []string{"a", "b"},
 		Ports:       []uint16{8080, 8443},
-		MaxDocument: 5,
+		MaxDocument: 5, AllowBuckets: []string{"A"},
+		PerHost: -1, HostRate: 0.5, TurnWait: time.Minute,
 	}
 	if !reflect.DeepEqual(cfg, want) {
 		t.Errorf("got %+v, want %+v", cfg, want)

@@ -225,7 +225,7 @@ func FuzzDecode(f *testing.F) {
 	f.Fuzz(func(t *testing.T, which byte, data []byte) {
 		u, _ := parseURL("http://h/")
 		tr := &transfer{ctx: context.Background(), at: place{u, u}, max: 1 << 20, ratio: 50}
-		b := newBody(tr, bytes.NewReader(data), DefaultIdleTimeout, func(error) {})
+		b := &body{tr, bytes.NewReader(data)}
 		r, err := decode(tr, b, []string{[]string{"gzip", "deflate", "br", "zstd"}[which%4]})
 		if err == nil {
 			var n int64

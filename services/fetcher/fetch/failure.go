@@ -31,6 +31,12 @@ const (
 	CodeTimeout         = "timeout"
 	CodeBrokenBody      = "broken_body"
 	CodeStoreFull       = "store_full"
+	CodeBadHeader       = "bad_header"
+	CodeSecretMissing   = "secret_missing"
+	CodeRobotsRefused   = "robots_refused"
+	CodeHostBusy        = "host_busy"
+	CodeBadCharset      = "bad_charset"
+	CodeChanged         = "document_changed"
 )
 
 // maxReason is how much of a foreign error a message quotes, in bytes. Errors of

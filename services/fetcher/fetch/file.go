@@ -14,9 +14,9 @@ import (
 )
 
 // openFile opens a file under an allowed directory.
-func (f *Fetcher) openFile(ctx context.Context, u *url.URL) (*source, error) {
-	at := place{u, u}
-	path, err := filePath(u)
+func (f *Fetcher) openFile(ctx context.Context, o *order) (*source, error) {
+	at := place{o.url, o.url}
+	path, err := filePath(o.url)
 	if err != nil {
 		return nil, permanent(at, CodeBadURL, err)
 	}
@@ -33,13 +33,13 @@ func (f *Fetcher) openFile(ctx context.Context, u *url.URL) (*source, error) {
 		cancel(nil)
 		file.Close() //nolint:errcheck // it was only read
 	}
-	t := &transfer{ctx: ctx, at: at, max: f.cfg.MaxDocument, ratio: f.cfg.MaxRatio}
+	t := &transfer{ctx: ctx, at: at, max: o.max, ratio: f.cfg.MaxRatio}
 	if size > t.max {
 		closeAll()
 		return nil, t.tooLarge()
 	}
-	r := newBody(t, &fileReader{ctx: ctx, r: file, left: size}, f.cfg.IdleTimeout, cancel)
-	return &source{Reader: r, transfer: t, declared: extensionType(name), close: closeAll}, nil
+	r := newPatient(ctx, &fileReader{ctx: ctx, r: file, left: size}, f.cfg.IdleTimeout, cancel)
+	return &source{Reader: &body{t, r}, transfer: t, label: label{name: name}, close: closeAll}, nil
 }
 
 // filePath returns the absolute path of a file URL.

@@ -51,7 +51,6 @@ func fileURL(path ...string) string {
 func TestFetchFile(t *testing.T) {
 	t.Parallel()
 	allowed, _ := tree(t)
-	f, docs := newFetcher(t, Config{AllowFiles: []string{allowed}})
 	for raw, want := range map[string]struct{ text, media string }{
 		fileURL(allowed, "a b%.json"):               {"[1]", "application/json"},
 		fileURL(allowed, "sub", "list.CSV"):         {"a\n1\n", "text/csv"},
@@ -62,6 +61,7 @@ func TestFetchFile(t *testing.T) {
 		"file://localhost" + allowed + "/%75nknown": {`{"a": 1}`, "application/json"},
 		"FILE://" + allowed + "/sub%2flist.CSV":     {"a\n1\n", "text/csv"},
 	} {
+		f, docs := newFetcher(t, Config{AllowFiles: []string{allowed}})
 		doc, err := fetchURL(t.Context(), f, raw)
 		if err != nil {
 			t.Errorf("%s: %v", raw, err)
@@ -146,7 +146,7 @@ func TestFileReader(t *testing.T) {
 	for size, whole := range map[int64]bool{9: false, 10: true, 11: false} {
 		u, _ := parseURL("file:///x")
 		tr := &transfer{ctx: t.Context(), at: place{u, u}, max: 100, ratio: 1}
-		b := newBody(tr, &fileReader{ctx: t.Context(), r: bytes.NewReader(make([]byte, 10)), left: size}, time.Minute, nil)
+		b := &body{tr, &fileReader{ctx: t.Context(), r: bytes.NewReader(make([]byte, 10)), left: size}}
 		_, err := bytes.NewBuffer(nil).ReadFrom(b)
 		if whole && err != nil {
 			t.Error(err)

@@ -123,6 +123,12 @@ func TestFetchDNSRebinding(t *testing.T) {
 
 // answerDNS answers one question over a stream: A records, or nothing for AAAA.
 func answerDNS(c net.Conn, addresses func() [][4]byte) {
+	answerDNSBy(c, func(string) [][4]byte { return addresses() })
+}
+
+// answerDNSBy is answerDNS by the name that is asked for. A name without addresses
+// does not exist.
+func answerDNSBy(c net.Conn, addresses func(name string) [][4]byte) {
 	defer c.Close()
 	var size [2]byte
 	if _, err := io.ReadFull(c, size[:]); err != nil {
@@ -132,14 +138,20 @@ func answerDNS(c net.Conn, addresses func() [][4]byte) {
 	if _, err := io.ReadFull(c, query); err != nil {
 		return
 	}
+	var labels []string
 	end := 12
 	for query[end] != 0 {
+		labels = append(labels, string(query[end+1:end+1+int(query[end])]))
 		end += 1 + int(query[end])
 	}
 	end += 5 // the root label, type and class
 	reply := append([]byte{query[0], query[1], 0x81, 0x80, 0, 1, 0, 0, 0, 0, 0, 0}, query[12:end]...)
 	if query[end-3] == 1 {
-		for _, a := range addresses() {
+		found := addresses(strings.Join(labels, "."))
+		if len(found) == 0 {
+			reply[3] |= 3
+		}
+		for _, a := range found {
 			reply[7]++
 			reply = append(reply, 0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 0, 0, 4, a[0], a[1], a[2], a[3])
 		}

@@ -190,7 +190,7 @@ func TestBodyIdleTime(t *testing.T) {
 		server, client := io.Pipe()
 		var writers sync.WaitGroup
 		defer writers.Wait()
-		b := newBody(&transfer{ctx: ctx, at: place{u, u}, max: 100, ratio: 1}, server, idle, cancel)
+		b := &body{&transfer{ctx: t.Context(), at: place{u, u}, max: 100, ratio: 1}, newPatient(ctx, server, idle, cancel)}
 		read := func(wait time.Duration) error {
 			writers.Go(func() { time.Sleep(wait); client.Write([]byte("x")) })
 			_, err := b.Read(make([]byte, 1))

@@ -11,6 +11,9 @@ import (
 // maxURL is the longest URL that is fetched, in bytes.
 const maxURL = 8 << 10
 
+// maxHost is the longest name of a host, in bytes, that DNS knows.
+const maxHost = 253
+
 // place is where a fetch has got to.
 type place struct{ first, current *url.URL }
 
@@ -21,6 +24,8 @@ func (p place) wrap(err error) error {
 	}
 	return fmt.Errorf("fetch %s, redirected to %s: %w", redact(p.first), redact(p.current), err)
 }
+
+const schemes = "http, https, file, s3 or nats-object"
 
 // parseURL reads the URL of a command. Its errors hold nothing of a secret.
 func parseURL(raw string) (*url.URL, error) {
@@ -38,20 +43,36 @@ func parseURL(raw string) (*url.URL, error) {
 		return u, checkWebURL(u)
 	case "file":
 		return u, nil
+	case "s3", "nats-object":
+		return u, checkStoreURL(u)
 	case "":
-		return nil, fmt.Errorf("%q has no scheme; want http, https or file", unparsed(raw))
+		return nil, fmt.Errorf("%q has no scheme; want %s", unparsed(raw), schemes)
 	}
-	return nil, fmt.Errorf("scheme %q is not known; want http, https or file", u.Scheme)
+	return nil, fmt.Errorf("scheme %q is not known; want %s", u.Scheme, schemes)
 }
 
 func checkWebURL(u *url.URL) error {
 	if u.Opaque != "" || u.Hostname() == "" {
 		return fmt.Errorf("%s names no host", redact(u))
 	}
+	if len(u.Hostname()) > maxHost {
+		return fmt.Errorf("the host of the URL has %d bytes; the limit of names is %d", len(u.Hostname()), maxHost)
+	}
 	if p := u.Port(); p != "" {
 		if n, err := strconv.ParseUint(p, 10, 16); err != nil || n == 0 {
 			return fmt.Errorf("%s has port %s; want 1 to 65535", redact(u), p)
 		}
+	}
+	return nil
+}
+
+// checkStoreURL checks a URL of the form SCHEME://BUCKET/NAME.
+func checkStoreURL(u *url.URL) error {
+	switch {
+	case u.Opaque != "" || u.Host == "" || len(u.Path) < 2 || u.Port() != "":
+		return fmt.Errorf("%s names no object; want %s://BUCKET/NAME", redact(u), u.Scheme)
+	case u.User != nil || u.RawQuery != "" || u.ForceQuery:
+		return fmt.Errorf("%s: the URL of an object has no user and no query; a ? in a name is written %%3F", redact(u))
 	}
 	return nil
 }

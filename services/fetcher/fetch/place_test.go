@@ -1,6 +1,7 @@
 package fetch
 
 import (
+	"mime"
 	"strings"
 	"testing"
 )
@@ -29,20 +30,21 @@ func TestRedact(t *testing.T) {
 func TestParseURL(t *testing.T) {
 	t.Parallel()
 	for raw, part := range map[string]string{
-		"":                             "no scheme",
-		"example.com/a.json":           "no scheme",
-		"ftp://example.com/":           `scheme "ftp"`,
-		"javascript:alert(1)":          "scheme",
-		"http:":                        "no host",
-		"http:///path":                 "no host",
-		"http://:80/":                  "no host",
-		"http:opaque":                  "no host",
-		"http://h:0/":                  "1 to 65535",
-		"http://h:65536/":              "1 to 65535",
-		"http://ann:hunter2@h:portx/":  "not a URL",
-		"http://ann:hunter2 x@h/%zz":   "not a URL",
-		"https://h\x7f/?token=hunter2": "not a URL",
-		"http://h/" + strings.Repeat("x", maxURL): "limit",
+		"":                    "no scheme",
+		"example.com/a.json":  "no scheme",
+		"ftp://example.com/":  `scheme "ftp"`,
+		"javascript:alert(1)": "scheme",
+		"http:":               "no host",
+		"http:///path":        "no host",
+		"http://:80/":         "no host",
+		"http:opaque":         "no host",
+		"http://h:0/":         "1 to 65535",
+		"http://" + strings.Repeat("h", 254) + "/": "253",
+		"http://h:65536/":                          "1 to 65535",
+		"http://ann:hunter2@h:portx/":              "not a URL",
+		"http://ann:hunter2 x@h/%zz":               "not a URL",
+		"https://h\x7f/?token=hunter2":             "not a URL",
+		"http://h/" + strings.Repeat("x", maxURL):  "limit",
 	} {
 		_, err := parseURL(raw)
 		if err == nil || !strings.Contains(err.Error(), part) || strings.Contains(err.Error(), "hunter2") {
@@ -73,7 +75,7 @@ func TestSameOrigin(t *testing.T) {
 	}
 }
 
-func TestMediaTypes(t *testing.T) {
+func TestDeclaredType(t *testing.T) {
 	t.Parallel()
 	for header, want := range map[string]string{
 		"text/csv":                             "text/csv",
@@ -83,7 +85,7 @@ func TestMediaTypes(t *testing.T) {
 		"":                                     "",
 		"text/csv; x=" + strings.Repeat("x", 300): "",
 	} {
-		if got := declaredType(header); got != want {
+		if got := mime.FormatMediaType(declaredType(header)); got != want {
 			t.Errorf("declaredType(%.40q) = %q, want %q", header, got, want)
 		}
 	}

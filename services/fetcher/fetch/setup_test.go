@@ -31,7 +31,7 @@ var loopback = netip.MustParsePrefix("127.0.0.0/8")
 // broken is a document.Store that does not answer.
 type broken struct{ document.Store }
 
-func (broken) Put(context.Context, string, io.Reader) (document.Ref, error) {
+func (broken) Create(context.Context, string, io.Reader) (document.Ref, error) {
 	return document.Ref{}, io.ErrClosedPipe
 }
 
@@ -39,7 +39,7 @@ func (broken) Put(context.Context, string, io.Reader) (document.Ref, error) {
 // not fit in memory.
 type sink struct{ document.Store }
 
-func (sink) Put(_ context.Context, name string, r io.Reader) (document.Ref, error) {
+func (sink) Create(_ context.Context, name string, r io.Reader) (document.Ref, error) {
 	h := sha256.New()
 	n, err := io.Copy(h, r)
 	return document.Ref{Name: name, SHA256: hex.EncodeToString(h.Sum(nil)), Size: n}, err

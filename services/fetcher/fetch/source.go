@@ -6,25 +6,28 @@ import (
 	"fmt"
 	"io"
 	"time"
+
+	"segue/participant"
 )
 
 // source is a document on its way: a chain of readers
 //
-//	network or file -> body -> stage for each content coding -> the store
+//	network, file or object -> body -> stage for each content coding -> UTF-8 -> the store
 //
 // with what they have in common.
 type source struct {
 	io.Reader // the end of the chain
 	*transfer
-	// declared is the media type that the origin declares or the name of the
-	// document has; "" if neither tells.
-	declared string
-	close    func()
+	label      label
+	validators Validators
+	// notModified says that the origin sends nothing, as nothing has changed.
+	notModified bool
+	close       func()
 }
 
 // transfer is what the readers of one source share. They run in one goroutine.
 type transfer struct {
-	ctx context.Context // the fetch; its cause is an idleError if the body stood still
+	ctx context.Context // the fetch
 	at  place
 	// max is the limit for the bytes of each reader, ratio that for the bytes out
 	// of a stage to those received.
@@ -48,13 +51,15 @@ func (t *transfer) fail(err error) error {
 
 // broken fails because the body cannot be read on.
 func (t *transfer) broken(err error) error {
+	var told *participant.Error
 	var idle idleError
-	cause := context.Cause(t.ctx)
 	switch {
-	case errors.As(cause, &idle):
-		return t.fail(retryable(t.at, CodeTimeout, fmt.Errorf("%w after %d bytes", idle, t.received)))
-	case cause != nil:
-		return t.fail(t.at.wrap(cause))
+	case errors.As(err, &told):
+		return t.fail(err)
+	case t.ctx.Err() != nil:
+		return t.fail(t.at.wrap(context.Cause(t.ctx)))
+	case errors.As(err, &idle):
+		return t.fail(retryable(t.at, CodeTimeout, fmt.Errorf("%w after %d bytes", err, t.received)))
 	}
 	return t.fail(retryable(t.at, CodeBrokenBody, fmt.Errorf("the body breaks off after %d bytes: %w", t.received, clip(err))))
 }
@@ -63,31 +68,17 @@ func (t *transfer) tooLarge() error {
 	return t.fail(permanent(t.at, CodeTooLarge, fmt.Errorf("the document is over %d bytes; raise --max-document", t.max)))
 }
 
-// body reads what the network or a file gives, with a limit on its size and on
-// the time without a byte.
+// body reads what the origin gives, with a limit on its size.
 type body struct {
 	*transfer
-	r     io.Reader
-	idle  time.Duration
-	timer *time.Timer // cancels the transfer's context; runs only inside Read
-}
-
-// newBody makes a body. On an idle timeout it calls cancel.
-func newBody(t *transfer, r io.Reader, idle time.Duration, cancel context.CancelCauseFunc) *body {
-	timer := time.AfterFunc(idle, func() { cancel(idleError{idle}) })
-	timer.Stop()
-	return &body{transfer: t, r: r, idle: idle, timer: timer}
+	r io.Reader
 }
 
 func (b *body) Read(p []byte) (int, error) {
 	if b.err != nil {
 		return 0, b.err
 	}
-	// The clock stands still while the store is writing: a slow store is not a
-	// slow server.
-	b.timer.Reset(b.idle)
 	n, err := b.r.Read(p)
-	b.timer.Stop()
 	b.received += int64(n)
 	switch {
 	case b.received > b.max:
@@ -96,6 +87,33 @@ func (b *body) Read(p []byte) (int, error) {
 		return n, b.broken(err)
 	case err == io.EOF && b.ended.IsZero():
 		b.ended = time.Now()
+	}
+	return n, err
+}
+
+// patient is a reader with a limit on the time without a byte.
+type patient struct {
+	ctx   context.Context // of r
+	r     io.Reader
+	idle  time.Duration
+	timer *time.Timer // ends ctx; runs only inside Read
+}
+
+// newPatient makes a patient reader of one that ends with ctx, which cancel ends.
+func newPatient(ctx context.Context, r io.Reader, idle time.Duration, cancel context.CancelCauseFunc) *patient {
+	timer := time.AfterFunc(idle, func() { cancel(idleError{idle}) })
+	timer.Stop()
+	return &patient{ctx: ctx, r: r, idle: idle, timer: timer}
+}
+
+func (p *patient) Read(b []byte) (int, error) {
+	// The clock stands still while the store is writing: a slow store is not a
+	// slow server.
+	p.timer.Reset(p.idle)
+	n, err := p.r.Read(b)
+	p.timer.Stop()
+	if idle := (idleError{}); err != nil && err != io.EOF && errors.As(context.Cause(p.ctx), &idle) {
+		err = idle
 	}
 	return n, err
 }

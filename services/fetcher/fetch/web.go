@@ -1,10 +1,11 @@
 package fetch
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"net"
 	"net/http"
 	"net/url"
 	"time"
@@ -17,13 +18,13 @@ const (
 	idleConnTimeout     = 30 * time.Second
 )
 
-func newTransport(cfg Config) *http.Transport {
+func newTransport(cfg Config, g *guard) *http.Transport {
 	dial := cfg.Dial
 	if dial == nil {
-		dial = newGuard(cfg.AllowNets, cfg.Ports, cfg.DialTimeout).dial
+		dial = g.dial
 	}
-	return &http.Transport{
-		Proxy:                  nil, // a proxy would connect where the guard cannot see
+	t := &http.Transport{
+		Proxy:                  nil, // that of the environment would connect where nothing is checked; see proxy
 		DialContext:            dial,
 		TLSHandshakeTimeout:    cfg.DialTimeout,
 		ResponseHeaderTimeout:  cfg.HeaderTimeout,
@@ -34,63 +35,116 @@ func newTransport(cfg Config) *http.Transport {
 		MaxIdleConnsPerHost:    maxIdleConnsPerHost,
 		IdleConnTimeout:        idleConnTimeout,
 	}
+	return t
 }
 
 // openWeb requests a document over http or https.
-func (f *Fetcher) openWeb(ctx context.Context, u *url.URL) (*source, error) {
-	ctx, cancel := context.WithCancelCause(ctx)
+func (f *Fetcher) openWeb(ctx context.Context, o *order) (*source, error) {
 	f.active.Add(1)
-	release := func() {
-		cancel(nil)
-		// Connections are shared by fetches that overlap. The last one clears up, so
-		// that a fetcher without work holds nothing and needs no Close.
-		if f.active.Add(-1) == 0 {
-			f.transport.CloseIdleConnections()
-		}
-	}
-	resp, at, err := f.get(ctx, u)
+	src, err := f.requestWeb(ctx, o)
 	if err != nil {
-		release()
+		f.leave()
 		return nil, err
 	}
-	closeAll := func() {
-		resp.Body.Close() //nolint:errcheck // it was read to its end, or has failed already
-		release()
-	}
-	src, err := f.read(ctx, cancel, at, resp)
-	if err != nil {
-		closeAll()
-		return nil, err
-	}
-	src.close = closeAll
+	end := src.close
+	src.close = func() { end(); f.leave() }
 	return src, nil
+}
+
+// leave ends a fetch. Connections are shared by fetches that overlap. The last one
+// clears up, so that a fetcher without work holds nothing and needs no Close.
+func (f *Fetcher) leave() {
+	if f.active.Add(-1) == 0 {
+		f.transport.CloseIdleConnections()
+	}
+}
+
+func (f *Fetcher) requestWeb(ctx context.Context, o *order) (*source, error) {
+	a, at, err := f.get(ctx, o, o.known.conditions())
+	if err != nil {
+		return nil, err
+	}
+	now := readValidators(a.Header, time.Now())
+	if a.StatusCode == http.StatusNotModified && o.known.contradicts(now) {
+		a.close()
+		if a, at, err = f.get(ctx, o, nil); err != nil {
+			return nil, err
+		}
+		now = readValidators(a.Header, time.Now())
+	}
+	if a.StatusCode == http.StatusNotModified && a.conditional() {
+		a.close()
+		return &source{validators: now, notModified: true, close: func() {}}, nil
+	}
+	src, err := f.read(ctx, o, at, a)
+	if err != nil {
+		a.close()
+		return nil, err
+	}
+	src.validators = now
+	return src, nil
+}
+
+// hop is a request of a fetch: the first, or one that a redirect led to.
+type hop struct {
+	url *url.URL
+	own bool // the origin is still that of the order's URL
+}
+
+// answer is a response on its way. It holds a turn at its host.
+type answer struct {
+	*http.Response
+	hop    hop
+	ctx    context.Context
+	cancel context.CancelCauseFunc
+	turn   *turn
+	closed bool
+}
+
+// close ends the response and gives its turn back. It may be called again.
+func (a *answer) close() {
+	if a.closed {
+		return
+	}
+	a.closed = true
+	a.cancel(nil)
+	a.Body.Close() //nolint:errcheck // it was read to its end, or has failed already, or nothing of it is wanted
+	a.turn.release()
+}
+
+// conditional says that the answer may be "not modified".
+func (a *answer) conditional() bool {
+	return a.Request.Header.Get("If-None-Match") != "" || a.Request.Header.Get("If-Modified-Since") != ""
 }
 
 // get sends the request and follows redirects. It does so itself, and not by
 // http.Client, which reads the bodies of redirects without a limit in time.
-func (f *Fetcher) get(ctx context.Context, first *url.URL) (*http.Response, place, error) {
-	at := place{first, first}
-	user := first.User
+func (f *Fetcher) get(ctx context.Context, o *order, extra http.Header) (*answer, place, error) {
+	at, h := place{o.url, o.url}, hop{f.webURL(o.url), true}
 	for followed := 0; ; followed++ {
-		resp, err := f.transport.RoundTrip(f.request(ctx, at.current, user))
+		if o.robots {
+			if err := f.mayFetch(ctx, at, h.url); err != nil {
+				return nil, at, err
+			}
+		}
+		a, err := f.send(ctx, at, o, h, extra)
 		if err != nil {
-			return nil, at, connectFailure(ctx, at, err)
+			return nil, at, err
 		}
-		location := resp.Header.Get("Location")
-		if !redirects(resp.StatusCode) || location == "" {
-			return resp, at, nil
+		location := a.Header.Get("Location")
+		if !redirects(a.StatusCode) || location == "" {
+			return a, at, nil
 		}
-		resp.Body.Close() //nolint:errcheck // nothing of it is wanted
+		a.close()
 		if followed >= f.cfg.MaxRedirects {
 			return nil, at, permanent(at, CodeRedirectRefused, fmt.Errorf("more than %d redirects", followed))
 		}
-		next, err := redirectTarget(at.current, location)
+		next, err := redirectTarget(h.url, location)
 		if err != nil {
 			return nil, at, permanent(at, CodeRedirectRefused, err)
 		}
-		if !sameOrigin(at.current, next) {
-			user = nil // and never again, should a later redirect lead back
-		}
+		// Once left, the origin is left for good, should a later redirect lead back.
+		h = hop{next, h.own && sameOrigin(h.url, next)}
 		at.current = next
 	}
 }
@@ -104,46 +158,84 @@ func redirects(status int) bool {
 	return false
 }
 
-func (f *Fetcher) request(ctx context.Context, u *url.URL, user *url.Userinfo) *http.Request {
+// send makes one request, when it is its turn at the host.
+func (f *Fetcher) send(ctx context.Context, at place, o *order, h hop, extra http.Header) (*answer, error) {
+	turn, err := f.turns.take(ctx, at, hostOf(h.url))
+	if err != nil {
+		return nil, err
+	}
+	a := &answer{hop: h, turn: turn}
+	a.ctx, a.cancel = context.WithCancelCause(ctx)
+	if err = f.checkBehindProxy(a.ctx, h.url); err == nil {
+		a.Response, err = f.transport.RoundTrip(f.request(a.ctx, o, h, extra))
+	}
+	if err == nil && a.Body == nil {
+		err = errors.New("there is no body") // unreachable: net/http promises one
+	}
+	if err != nil {
+		a.cancel(nil)
+		turn.release()
+		return nil, connectFailure(ctx, at, err)
+	}
+	return a, nil
+}
+
+func (f *Fetcher) request(ctx context.Context, o *order, h hop, extra http.Header) *http.Request {
 	req := (&http.Request{
 		Method: http.MethodGet,
-		URL:    u, // the transport takes no notice of its user information
-		Host:   u.Host,
-		Header: http.Header{
-			"Accept":          {"*/*"},
-			"Accept-Encoding": {acceptEncoding},
-			"User-Agent":      {f.cfg.UserAgent},
-		},
+		URL:    h.url, // the transport takes no notice of its user information
+		Host:   h.url.Host,
+		Header: make(http.Header),
 	}).WithContext(ctx)
-	if user != nil {
-		password, _ := user.Password()
-		req.SetBasicAuth(user.Username(), password)
+	if h.own {
+		f.identify(req, o)
 	}
+	for name, value := range map[string]string{"Accept": "*/*", "Accept-Encoding": acceptEncoding, "User-Agent": f.cfg.UserAgent} {
+		if o.open.Get(name) == "" {
+			req.Header.Set(name, value)
+		}
+	}
+	maps.Copy(req.Header, o.open)
+	maps.Copy(req.Header, extra)
 	return req
 }
 
+// identify adds what is for the origin of the order alone.
+func (f *Fetcher) identify(req *http.Request, o *order) {
+	if user := o.url.User; user != nil {
+		password, _ := user.Password()
+		req.SetBasicAuth(user.Username(), password)
+	}
+	maps.Copy(req.Header, o.own)
+	if o.s3 != nil {
+		f.sign(req, o.s3, time.Now())
+	}
+}
+
 // read makes a source of a response.
-func (f *Fetcher) read(ctx context.Context, cancel context.CancelCauseFunc, at place, resp *http.Response) (*source, error) {
-	if err := statusFailure(at, resp, time.Now()); err != nil {
+func (f *Fetcher) read(ctx context.Context, o *order, at place, a *answer) (*source, error) {
+	if err := statusFailure(at, a.Response, time.Now()); err != nil {
 		return nil, err
 	}
-	codings, err := parseEncodings(resp.Header.Values("Content-Encoding"), f.cfg.MaxDecoders)
+	codings, err := parseEncodings(a.Header.Values("Content-Encoding"), f.cfg.MaxDecoders)
 	if err != nil {
 		return nil, permanent(at, CodeBadEncoding, err)
 	}
-	t := &transfer{ctx: ctx, at: at, max: f.cfg.MaxDocument, ratio: f.cfg.MaxRatio}
-	if resp.ContentLength > t.max {
+	t := &transfer{ctx: ctx, at: at, max: o.max, ratio: f.cfg.MaxRatio}
+	if a.ContentLength > t.max {
 		return nil, t.tooLarge()
 	}
-	if resp.Body == nil {
-		return nil, t.broken(errors.New("there is no body")) // unreachable: net/http promises one
-	}
-	r, err := decode(t, newBody(t, resp.Body, f.cfg.IdleTimeout, cancel), codings)
+	d := f.newDownload(ctx, at, o, a)
+	r, err := decode(t, &body{transfer: t, r: d}, codings)
 	if err != nil {
+		d.close()
 		return nil, err
 	}
-	// The name comes before the first bytes: a JSON text that was cut off, say, looks
-	// like something else.
-	declared := cmp.Or(declaredType(resp.Header.Get("Content-Type")), extensionType(at.current.Path))
-	return &source{Reader: r, transfer: t, declared: declared}, nil
+	return &source{
+		Reader: r, transfer: t, close: d.close,
+		label: label{header: a.Header.Get("Content-Type"), name: at.current.Path},
+	}, nil
 }
+
+// hostOf names the host of a URL with its port, as turns are counted.
+func hostOf(u *url.URL) string { return net.JoinHostPort(u.Hostname(), portOf(u)) }

@@ -8,20 +8,22 @@ import (
 
 	"github.com/go-json-experiment/json/jsontext"
 
+	"segue/tableschema"
 	"segue/tabular"
 )
 
-// csvSource makes an object of strings of each row.
+// csvSource makes an object of each row.
 type csvSource struct {
 	rows *tabular.Reader
 	// names holds what comes before each value: {"first": and ,"next":
 	names     [][]byte
+	table     *tableschema.Table // nil if the values are strings
 	maxRecord int
 }
 
 // openCSV reads the header. Fields and columns have the default limits of
 // tabular: 1 MiB and 10,000.
-func openCSV(r io.Reader, delimiter string, cfg Config) (source, error) {
+func openCSV(r io.Reader, delimiter string, table *tableschema.Schema, cfg Config) (source, error) {
 	o := tabular.Options{MaxRow: cfg.MaxRecord}
 	if delimiter != "" {
 		o.Delimiter, _ = utf8.DecodeRuneInString(delimiter)
@@ -42,15 +44,23 @@ func openCSV(r io.Reader, delimiter string, cfg Config) (source, error) {
 		}
 		s.names = append(s.names, append(prefix, ':'))
 	}
+	if table != nil {
+		if s.table, err = table.Table(rows.Header(), tableschema.Limits{}); err != nil {
+			return nil, refuse(CodeTable, s.at(), "%s: %w", s.at(), err)
+		}
+	}
 	return s, nil
 }
 
-func (s *csvSource) line() int { return s.rows.Line() }
+func (s *csvSource) at() Place { return Place{Line: s.rows.Line()} }
 
 func (s *csvSource) next(dst []byte) ([]byte, error) {
 	fields, err := s.rows.Read()
 	if err != nil {
 		return dst, csvFailure(err)
+	}
+	if s.table != nil {
+		return s.typed(dst, fields)
 	}
 	for i, field := range fields {
 		dst = append(dst, s.names[i]...)
@@ -59,10 +69,41 @@ func (s *csvSource) next(dst []byte) ([]byte, error) {
 		}
 		// Names and escapes can make it many times larger than the row.
 		if len(dst) > s.maxRecord {
-			return dst, tooLarge(s.line(), s.maxRecord)
+			return dst, tooLarge(s.rows.Line(), s.maxRecord)
 		}
 	}
 	return append(dst, '}'), nil
+}
+
+// typed appends a row as the table schema has it.
+func (s *csvSource) typed(dst []byte, fields []string) ([]byte, error) {
+	values, violations := s.table.Row(fields)
+	if len(violations) > 0 {
+		return dst, s.violation(violations[0])
+	}
+	for i, value := range values {
+		dst = value.AppendJSON(append(dst, s.names[i]...))
+		if len(dst) > s.maxRecord {
+			return dst, tooLarge(s.rows.Line(), s.maxRecord)
+		}
+	}
+	return append(dst, '}'), nil
+}
+
+// violation is the failure of a row that the table schema does not allow.
+func (s *csvSource) violation(v tableschema.Violation) error {
+	at := s.at()
+	if v.Field != "" {
+		at.Pointer = string(jsontext.Pointer("").AppendToken(v.Field))
+	}
+	if v.Limit {
+		return over("csv", at, "%s: %s", at, clip(v.Message))
+	}
+	where := at.String()
+	if v.Field != "" {
+		where = fmt.Sprintf("%s, column %q", where, clip(v.Field))
+	}
+	return refuse(CodeTable, at, "%s: %s", where, clip(v.Message))
 }
 
 // csvFailure makes failures of tabular's errors; io.EOF and errors of the input
@@ -72,9 +113,9 @@ func csvFailure(err error) error {
 	if !errors.As(err, &e) {
 		return err
 	}
-	code := CodeNotWellFormed
+	at := Place{Line: e.Line, Column: e.Column}
 	if e.Limit {
-		code = CodeLimit
+		return over("csv", at, "%w", e)
 	}
-	return refuse(code, Place{Line: e.Line, Column: e.Column}, "%w", e)
+	return refuse(CodeNotWellFormed, at, "%w", e)
 }

@@ -122,7 +122,7 @@ func (s *jsonSource) token() (jsontext.Token, error) {
 	isName := kind == jsontext.KindBeginObject && n%2 == 1
 	if !s.names.add(depth, isName, s.dec.InputOffset()-before) {
 		line := s.line()
-		return token, refuse(CodeLimit, Place{Line: line}, "line %d: an object has too many names to look for duplicates", line)
+		return token, over("names", Place{Line: line}, "line %d: an object has too many names to look for duplicates", line)
 	}
 	return token, nil
 }
@@ -147,6 +147,8 @@ func (s *jsonSource) fail(err error) error {
 	}
 	return jsonFailure(err, Place{Line: s.lineAt(at)}, s.cfg.MaxDepth)
 }
+
+func (s *jsonSource) at() Place { return Place{Line: s.line()} }
 
 // line returns the line on which the last record begins, or else the one that
 // the decoder has come to.

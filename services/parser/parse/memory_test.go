@@ -1,14 +1,18 @@
 package parse
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"runtime"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/parquet-go/parquet-go"
 
 	"segue/document"
 	"segue/participant"
@@ -32,6 +36,8 @@ func TestMemory(t *testing.T) {
 		{"json", "[" + row, ",\n" + row, "]", 256 << 20, Input{Format: FormatJSON}},
 		{"json behind a pointer", `{"before": [` + row, ",\n" + row, `], "data": [1]}`, 64 << 20, Input{Format: FormatJSON, Records: at("/data")}},
 		{"ndjson", "", row + "\n", "", 64 << 20, Input{Format: FormatNDJSON}},
+		{"ndjson and a transform", "", row + "\n", "", 8 << 20, Input{Format: FormatNDJSON, Transform: "{id, n: (.name | length)}"}},
+		{"xml", "<feed>", "<row id=\"123456\"><name>Berlin Brandenburg</name><at>52.351389</at><at>13.493889</at><note/></row>\n", "</feed>", 64 << 20, Input{Format: FormatXML, Records: at("/feed/row")}},
 		{"csv", "id,name,lat,lon,open,note\n", "123456,Berlin Brandenburg,52.351389,13.493889,true,\"\"\n", "", 64 << 20, Input{Format: FormatCSV}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -50,6 +56,56 @@ func TestMemory(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A Parquet file of a million rows, in row groups of 100,000, takes the memory of
+// a page of each column, and a temporary file that is gone afterwards.
+func TestMemoryParquet(t *testing.T) {
+	if testing.Short() {
+		t.Skip("MEMORY WAS NOT MEASURED with a million rows of Parquet: run without -short")
+	}
+	t.Setenv("TMPDIR", t.TempDir())
+	var file bytes.Buffer
+	w := parquet.NewGenericWriter[flight](&file, parquet.MaxRowsPerRowGroup(100_000), parquet.PageBufferSize(64<<10))
+	ber := "BER"
+	rows := make([]flight, 1000)
+	for i := range 1_000_000 {
+		rows[i%1000] = flight{int64(i), &ber, int64(i), int64(i) << 20}
+		if i%1000 < 999 {
+			continue
+		}
+		if _, err := w.Write(rows); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	s := &kept{stream: stream{}, file: file.Bytes()}
+	runtime.GC()
+	before := heap()
+	out, err := parser(t, Config{}, s).Parse(t.Context(), command(Input{Document: document.Document{Ref: document.Ref{Size: int64(len(s.file))}}, Format: FormatParquet}))
+	if err != nil || out.Count != 1_000_000 {
+		t.Fatal(out, err)
+	}
+	t.Logf("%d bytes of Parquet, heap grew by %.1f MiB at most", len(s.file), (float64(s.peak)-float64(before))/(1<<20))
+	const most = 3 * maxHeap // pages in memory, and those that the collector has not seen to yet
+	if s.peak > before+most {
+		t.Errorf("the heap grew by %d bytes, more than %d", s.peak-before, most)
+	}
+	if left, err := os.ReadDir(os.TempDir()); err != nil || len(left) > 0 {
+		t.Errorf("left in the folder of temporary files: %v, %v", left, err)
+	}
+}
+
+// kept is a stream whose document is in memory.
+type kept struct {
+	stream
+	file []byte
+}
+
+func (s *kept) Open(context.Context, document.Ref) (io.ReadCloser, error) {
+	return io.NopCloser(bytes.NewReader(s.file)), nil
 }
 
 func heap() uint64 {

@@ -15,7 +15,7 @@ type ndjsonSource struct {
 	cfg  Config
 	dec  *jsontext.Decoder
 	long []byte // memory for lines that are longer than in's buffer
-	at   int    // lines read
+	line int    // lines read
 }
 
 // openNDJSON reads nothing yet but a byte order mark.
@@ -27,7 +27,7 @@ func openNDJSON(r io.Reader, cfg Config) (source, error) {
 	return &ndjsonSource{in: in, cfg: cfg, dec: jsontext.NewDecoder(new(bytes.Buffer))}, nil
 }
 
-func (s *ndjsonSource) line() int { return s.at }
+func (s *ndjsonSource) at() Place { return Place{Line: s.line} }
 
 // next reads up to a line that is not blank.
 func (s *ndjsonSource) next(dst []byte) ([]byte, error) {
@@ -41,11 +41,11 @@ func (s *ndjsonSource) next(dst []byte) ([]byte, error) {
 		}
 		value, err := s.value(line)
 		if err != nil {
-			return dst, jsonFailure(err, Place{Line: s.at, Column: s.column(err)}, s.cfg.MaxDepth)
+			return dst, jsonFailure(err, Place{Line: s.line, Column: s.column(err)}, s.cfg.MaxDepth)
 		}
 		dst, ok := compact(dst, value, s.cfg.MaxDepth)
 		if !ok {
-			return dst, tooDeep(s.at, s.cfg.MaxDepth)
+			return dst, tooDeep(s.line, s.cfg.MaxDepth)
 		}
 		return dst, nil
 	}
@@ -84,7 +84,7 @@ func (s *ndjsonSource) readLine() ([]byte, error) {
 	for {
 		part, err := s.in.ReadSlice('\n')
 		if len(part) > 0 && len(s.long) == 0 {
-			s.at++
+			s.line++
 		}
 		whole := part
 		if err != nil || len(s.long) > 0 {
@@ -93,7 +93,7 @@ func (s *ndjsonSource) readLine() ([]byte, error) {
 		}
 		switch {
 		case len(whole) > s.cfg.MaxRecord+len("\r\n"):
-			return nil, tooLarge(s.at, s.cfg.MaxRecord)
+			return nil, tooLarge(s.line, s.cfg.MaxRecord)
 		case errors.Is(err, bufio.ErrBufferFull):
 		case errors.Is(err, io.EOF) && len(whole) > 0:
 			return whole, nil // the last line needs no line end

@@ -7,26 +7,33 @@
 //	json, no pointer  => the elements of an array at the top, else the whole document
 //	json, a pointer   => the elements of the array there
 //	ndjson            => the lines that are not empty
-//	csv               => an object of strings for each row, named by the header, in its order
+//	csv               => an object for each row, named by the header, in its order
+//	xml, no path      => an object with the root element
+//	xml, a path       => the elements there, as xmltodict makes JSON of them
+//	parquet           => an object for each row; see package columnar
 //
 // What JSON says is kept to the letter: numbers with all their digits, the
 // escapes in strings, the order of members. Only white space between tokens
-// goes. Values of CSV are strings always; what they mean is for who knows them.
+// goes. Values of CSV are strings, or with a table schema what it says of them,
+// digit by digit. Text of XML is text: it has no types.
+//
+// Any of them may come in a gzip stream or as a member of a zip file, and each
+// record may go through a jq program; see package transform.
 //
 // A document is read once, as a stream: what is in memory is one record and
-// buffers, however large the document is. It is refused whole for any flaw, also
-// one behind the last record, and then nothing has been written. The validator
-// has seen the same document before; parse does not rely on it.
+// buffers, however large the document is. Only zip and Parquet files, which are
+// not read from front to back, are in a temporary file meanwhile. It is refused
+// whole for any flaw, also one behind the last record, and then nothing has been
+// written. The validator has seen the same document before; parse does not rely
+// on it.
 package parse
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"unicode/utf8"
-
-	"github.com/go-json-experiment/json/jsontext"
 
 	"segue/document"
 	"segue/participant"
@@ -40,24 +47,41 @@ const MediaType = "application/x-ndjson"
 
 // The formats.
 const (
-	FormatJSON   = "json"
-	FormatNDJSON = "ndjson"
-	FormatCSV    = "csv"
+	FormatJSON    = "json"
+	FormatNDJSON  = "ndjson"
+	FormatCSV     = "csv"
+	FormatXML     = "xml"
+	FormatParquet = "parquet"
 )
 
 // Input is what a command asks for.
 type Input struct {
 	// Document is the document to parse. Required.
 	Document document.Document `json:"document"`
-	// Format is "json", "ndjson" or "csv". Required; the validator's output has it.
+	// Format is "json", "ndjson", "csv", "xml" or "parquet". Required; the
+	// validator's output has it.
 	Format string `json:"format"`
-	// Records is an RFC 6901 JSON pointer to the array of records in a JSON
-	// document; "" is the top. Absent means the array at the top or, where there is
-	// none, the whole document as one record. Only for JSON.
+	// Container is "gzip" or "zip" if the document is in one; the validator's output
+	// has it.
+	Container string `json:"container,omitempty"`
+	// Member is the name of the member to read. Empty means the only one. Only for
+	// zip.
+	Member string `json:"member,omitempty"`
+	// Records says which parts of a document are records. For JSON it is an RFC 6901
+	// pointer to the array of records; "" is the top. Absent means the array at the
+	// top or, where there is none, the whole document as one record. For XML it is a
+	// path of elements such as "/feed/entry", with prefixes as they stand there.
+	// Absent means the whole document as one record. Not for other formats.
 	Records *string `json:"records,omitempty"`
 	// Delimiter is the one character between the fields of CSV. Empty means that it
 	// is found out. Only for CSV.
 	Delimiter string `json:"delimiter,omitempty"`
+	// Table is a Frictionless Table Schema, or "name@version" of one. Values get the
+	// types of its fields. Only for CSV.
+	Table json.RawMessage `json:"table,omitempty"`
+	// Transform is a jq program. What it makes of a record, none or any number of
+	// values, are the records.
+	Transform string `json:"transform,omitempty"`
 }
 
 // Output is what a completed command answers.
@@ -70,8 +94,9 @@ type Output struct {
 
 // Parser is the handler. Its methods may be called concurrently.
 type Parser struct {
-	cfg  Config
-	docs document.Store
+	cfg     Config
+	docs    document.Store
+	metrics *metrics
 }
 
 // NewParser returns a Parser that reads from docs and writes to it. It returns
@@ -81,7 +106,7 @@ func NewParser(cfg Config, docs document.Store) (*Parser, error) {
 	if err := cfg.validate(); err != nil {
 		return nil, err
 	}
-	return &Parser{cfg: cfg, docs: docs}, nil
+	return &Parser{cfg: cfg, docs: docs, metrics: newMetrics(cfg.Metrics)}, nil
 }
 
 // New returns the service "parser".
@@ -98,22 +123,27 @@ func New(cfg Config, docs document.Store) (participant.Service, error) {
 // codes of this package and, where it is in the document, a [Place] as details.
 // Errors of the store and the end of ctx may be tried again.
 func (p *Parser) Parse(ctx context.Context, c participant.Command[Input]) (Output, error) {
-	if err := c.Input.check(); err != nil {
-		return Output{}, &participant.Error{Code: participant.CodeBadInput, Permanent: true, Err: fmt.Errorf("check input: %w", err)}
-	}
-	doc, err := p.docs.Open(ctx, c.Input.Document.Ref)
-	if err != nil {
-		return Output{}, storeFailure("open document", err)
-	}
-	defer doc.Close() // was only read, and the reads have been checked
+	out, err := p.parse(ctx, c)
+	p.metrics.count(err)
+	return out, err
+}
 
-	in := &input{ctx: ctx, r: doc}
-	records := &records{ctx: ctx, cfg: p.cfg, open: func() (source, error) { return p.open(in, c.Input) }}
+func (p *Parser) parse(ctx context.Context, c participant.Command[Input]) (_ Output, err error) {
+	recipe, err := p.prepare(ctx, c.Input)
+	if err != nil {
+		return Output{}, err
+	}
+	content, err := p.openContent(ctx, c.Input)
+	if err != nil {
+		return Output{}, err
+	}
+	records := &records{ctx: ctx, cfg: p.cfg, transform: recipe.transform, open: func() (source, error) { return p.open(content, recipe) }}
+	defer func() { err = errors.Join(err, records.close(), content.close()) }()
 	ref, err := p.docs.Put(ctx, document.Name(c.Run, c.Step, c.Attempt), records)
-	switch {
-	case in.err != nil:
+	switch explained := content.explain(nil); {
+	case explained != nil:
 		// Whatever the parser made of it, this is what happened.
-		return Output{}, storeFailure("read document", in.err)
+		return Output{}, explained
 	case records.err != nil && !errors.Is(records.err, io.EOF):
 		return Output{}, records.err
 	case err != nil:
@@ -132,42 +162,18 @@ func (p *Parser) Undo(ctx context.Context, u participant.Undo[Input, Output]) er
 	return document.Release(ctx, p.docs, u.Run, u.Step, u.Attempts)
 }
 
-// open begins to read a document.
-func (p *Parser) open(r io.Reader, in Input) (source, error) {
-	switch in.Format {
+// open begins to read what there is to parse.
+func (p *Parser) open(c *content, r recipe) (source, error) {
+	switch r.Format {
 	case FormatJSON:
-		return openJSON(r, in.Records, p.cfg)
+		return openJSON(c.stream, r.Records, p.cfg)
 	case FormatNDJSON:
-		return openNDJSON(r, p.cfg)
+		return openNDJSON(c.stream, p.cfg)
+	case FormatXML:
+		return openXML(c.stream, r.Records, p.cfg)
+	case FormatParquet:
+		return openParquet(c.file, p.cfg)
 	default: // check has seen to the rest
-		return openCSV(r, in.Delimiter, p.cfg)
+		return openCSV(c.stream, r.Delimiter, r.table, p.cfg)
 	}
-}
-
-func (in Input) check() error {
-	switch in.Format {
-	case FormatJSON, FormatNDJSON, FormatCSV:
-	case "":
-		return errors.New("format is missing; want json, ndjson or csv")
-	default:
-		return fmt.Errorf("format %q is unknown; want json, ndjson or csv", clip(in.Format))
-	}
-	if in.Records != nil {
-		if in.Format != FormatJSON {
-			return fmt.Errorf("records is a JSON pointer, the format is %s", in.Format)
-		}
-		if !jsontext.Pointer(*in.Records).IsValid() {
-			return fmt.Errorf("records %q is not a JSON pointer", clip(*in.Records))
-		}
-	}
-	if in.Delimiter != "" {
-		if in.Format != FormatCSV {
-			return fmt.Errorf("delimiter is for csv, the format is %s", in.Format)
-		}
-		switch r, n := utf8.DecodeRuneInString(in.Delimiter); {
-		case n < len(in.Delimiter), r == utf8.RuneError, r == '"', r == '\r', r == '\n', r == 0:
-			return fmt.Errorf("delimiter %q is not one character that can stand between fields", clip(in.Delimiter))
-		}
-	}
-	return nil
 }

@@ -197,7 +197,11 @@ func TestLimitsAreExact(t *testing.T) {
 func TestBadInput(t *testing.T) {
 	t.Parallel()
 	for _, in := range []Input{
-		{}, {Format: "xml"}, {Format: "JSON"},
+		{}, {Format: "text"}, {Format: "JSON"},
+		{Format: "xml", Records: at("")}, {Format: "xml", Records: at("a/b")}, {Format: "xml", Records: at("/a//b")}, {Format: "parquet", Records: at("/a")},
+		{Format: "json", Container: "tar"}, {Format: "json", Container: "gzip", Member: "a"}, {Format: "json", Member: "a"},
+		{Format: "json", Table: []byte(`{"fields":[]}`)}, {Format: "csv", Table: []byte(`"orders@1"`)}, {Format: "csv", Table: []byte(`[1]`)}, {Format: "csv", Table: []byte(`{"fields":[{"name":"a","type":"text"}]}`)},
+		{Format: "json", Transform: ".["}, {Format: "json", Transform: "now"}, {Format: "json", Transform: "nope(1)"},
 		{Format: "csv", Records: at("")}, {Format: "ndjson", Records: at("/a")},
 		{Format: "json", Records: at("a")}, {Format: "json", Records: at("/a~2")}, {Format: "json", Records: at("/~")},
 		{Format: "json", Delimiter: ","}, {Format: "csv", Delimiter: ";;"}, {Format: "csv", Delimiter: "\""},

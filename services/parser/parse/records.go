@@ -2,8 +2,11 @@ package parse
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
+
+	"segue/services/parser/transform"
 )
 
 // source is a document as its records.
@@ -12,9 +15,8 @@ type source interface {
 	// returns io.EOF when the document has ended as it should, and never before it
 	// was read whole.
 	next(dst []byte) ([]byte, error)
-	// line returns the line of the document on which the last record begins, from
-	// 1. It is for failures and may be slow.
-	line() int
+	// at returns where the last record begins. It is for failures and may be slow.
+	at() Place
 }
 
 // records is the document of records, made as it is read: the store pulls and
@@ -23,10 +25,13 @@ type records struct {
 	ctx  context.Context
 	cfg  Config
 	open func() (source, error)
+	// transform makes records of what is in the document; nil if that are the records.
+	transform *transform.Program
 
 	src   source
 	rest  []byte // of the last record, not read yet
 	buf   []byte // memory for a record
+	made  []byte // memory for what the transform makes of it
 	count int64
 	size  int64
 	err   error // ends the records; io.EOF if all is well
@@ -37,7 +42,7 @@ type records struct {
 func (r *records) Read(p []byte) (int, error) {
 	n := 0
 	for n < len(p) {
-		if len(r.rest) == 0 {
+		for len(r.rest) == 0 && r.err == nil {
 			r.advance()
 		}
 		if r.err != nil {
@@ -71,27 +76,63 @@ func (r *records) step() error {
 		r.src = src
 	}
 	record, err := r.src.next(r.buf[:0])
+	r.buf = record
 	if err != nil {
 		return err
 	}
 	if len(record) > r.cfg.MaxRecord {
-		return tooLarge(r.src.line(), r.cfg.MaxRecord)
+		at := r.src.at()
+		return over("record", at, "%s: a record is over the limit of %d bytes", at, r.cfg.MaxRecord)
 	}
-	record = append(record, '\n')
-	r.buf, r.rest = record, record
-	r.count++
-	r.size += int64(len(record))
+	if r.transform != nil {
+		return r.reshape(record)
+	}
+	r.buf = append(record, '\n')
+	return r.hand(r.buf, 1)
+}
+
+// reshape makes rest what the transform makes of a record. It may be nothing.
+func (r *records) reshape(record []byte) error {
+	made, count, err := r.transform.Run(r.ctx, r.made[:0], record)
+	r.made = made
+	var e *transform.Error
+	switch {
+	case errors.As(err, &e) && e.Limit:
+		at := r.src.at()
+		return over("transform", at, "%s: %w", at, err)
+	case errors.As(err, &e):
+		at := r.src.at()
+		return refuse(CodeTransform, at, "%s: %w", at, err)
+	case err != nil:
+		return fmt.Errorf("parse document: %w", err)
+	}
+	return r.hand(made, count)
+}
+
+// hand makes lines of records rest.
+func (r *records) hand(lines []byte, count int) error {
+	r.rest = lines
+	r.count += int64(count)
+	r.size += int64(len(lines))
 	return r.checkTotal()
 }
 
 func (r *records) checkTotal() error {
 	if r.count > r.cfg.MaxRecords {
-		line := r.src.line()
-		return refuse(CodeLimit, Place{Line: line}, "line %d: more than %d records", line, r.cfg.MaxRecords)
+		at := r.src.at()
+		return over("records", at, "%s: more than %d records", at, r.cfg.MaxRecords)
 	}
 	if r.size > r.cfg.MaxBytes {
-		line := r.src.line()
-		return refuse(CodeLimit, Place{Line: line}, "line %d: the records are over the limit of %d bytes", line, r.cfg.MaxBytes)
+		at := r.src.at()
+		return over("bytes", at, "%s: the records are over the limit of %d bytes", at, r.cfg.MaxBytes)
+	}
+	return nil
+}
+
+// close gives back what the source holds.
+func (r *records) close() error {
+	if c, ok := r.src.(io.Closer); ok {
+		return c.Close()
 	}
 	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"os"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -89,6 +90,49 @@ func TestPutFails(t *testing.T) {
 	var e *participant.Error
 	if !errors.Is(err, document.ErrFull) || errors.As(err, &e) {
 		t.Errorf("error %v; want one that may be tried again", err)
+	}
+}
+
+// Temporary files are gone when a command is done, however it ends.
+func TestNoTemporaryFilesAreLeft(t *testing.T) {
+	t.Setenv("TMPDIR", t.TempDir())
+	for _, c := range []struct {
+		text string
+		in   Input
+	}{
+		{flights(t), Input{Format: "parquet"}},
+		{flights(t)[:100], Input{Format: "parquet"}},
+		{gzipped(t, flights(t)), Input{Format: "parquet", Container: "gzip"}},
+		{gzipped(t, flights(t)[:100]), Input{Format: "parquet", Container: "gzip"}},
+		{zipped(t, "a", "[1]"), Input{Format: "json", Container: "zip"}},
+		{zipped(t, "a", "[1"), Input{Format: "json", Container: "zip"}},
+		{zipped(t, "a", flights(t)), Input{Format: "parquet", Container: "zip", Member: "b"}},
+	} {
+		_, _, _ = parse(t, Config{}, c.text, c.in)
+		if left, err := os.ReadDir(os.TempDir()); err != nil || len(left) > 0 {
+			t.Fatalf("%+v left %v, %v", c.in, left, err)
+		}
+	}
+}
+
+// An error of the store is one of the store in every format and container.
+func TestStoreErrorsBehindContainers(t *testing.T) {
+	t.Parallel()
+	broken := errors.New("broken")
+	for text, in := range map[string]Input{
+		gzipped(t, "[1]"): {Format: "json", Container: "gzip"}, zipped(t, "a", "[1]"): {Format: "json", Container: "zip"},
+		flights(t): {Format: "parquet"}, "<a/>": {Format: "xml"}, gzipped(t, flights(t)): {Format: "parquet", Container: "gzip"},
+	} {
+		s := newStore()
+		s.open = func(data []byte) io.Reader {
+			return io.MultiReader(strings.NewReader(string(data[:len(data)/2])), iotest.ErrReader(broken))
+		}
+		in.Document = s.put(text)
+		_, err := parser(t, Config{}, s).Parse(t.Context(), command(in))
+		var e *participant.Error
+		if !errors.Is(err, broken) || errors.As(err, &e) && e.Permanent {
+			t.Errorf("%s in %q: %v", in.Format, in.Container, err)
+		}
 	}
 }
 
@@ -194,7 +238,10 @@ func TestNew(t *testing.T) {
 	if s, err := New(Config{}, newStore()); err != nil || s.Name() != "parser" {
 		t.Errorf("New: %q, %v", s.Name(), err)
 	}
-	for _, cfg := range []Config{{MaxRecord: -1}, {MaxRecords: -1}, {MaxDepth: -1}, {MaxBytes: -1}} {
+	for _, cfg := range []Config{
+		{MaxRecord: -1}, {MaxRecords: -1}, {MaxDepth: -1}, {MaxBytes: -1}, {MaxSpool: -1}, {MaxContent: -1}, {MaxRatio: -1},
+		{TransformTime: -1}, {TransformWork: -1}, {TransformResults: -1},
+	} {
 		if _, err := New(cfg, newStore()); err == nil {
 			t.Errorf("%+v is accepted", cfg)
 		}

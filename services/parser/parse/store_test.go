@@ -29,6 +29,10 @@ type store struct {
 
 func newStore() *store { return &store{objects: map[string][]byte{}} }
 
+func (s *store) Create(ctx context.Context, name string, r io.Reader) (document.Ref, error) {
+	return s.Put(ctx, name, r)
+}
+
 func (s *store) Put(ctx context.Context, name string, r io.Reader) (document.Ref, error) {
 	var all bytes.Buffer
 	s.reads = 0

@@ -31,14 +31,15 @@ func (s *saver) pass(ctx context.Context, tx *sql.Tx, w work, op string) (bool, 
 // undone, or its undo came first, it returns a permanent failure with ErrUndone.
 func (s *saver) recall(ctx context.Context, q querier, w work) (out Output, done bool, err error) {
 	var op string
-	var collection sql.NullString
-	var inserted, updated, total sql.NullInt64
+	var collection, maker sql.NullString
+	var inserted, updated, deleted, total sql.NullInt64
 	// "undo" sorts after "do": if both are there, it is the one that counts.
 	row := q.QueryRowContext(ctx, `
-		SELECT b.op, v.collection, v.inserted, v.updated, v.records
-		FROM barriers b LEFT JOIN saves v ON v.run_id = b.run_id AND v.step = b.step
+		SELECT b.op, k.maker, v.collection, v.inserted, v.updated, v.deleted, v.records
+		FROM barriers b LEFT JOIN skips k ON k.run_id = b.run_id AND k.step = b.step
+		LEFT JOIN saves v ON v.save = coalesce(k.save, (SELECT o.save FROM saves o WHERE o.run_id = b.run_id AND o.step = b.step))
 		WHERE b.run_id = $1 AND b.step = $2 ORDER BY b.op DESC LIMIT 1`, w.run, w.step)
-	switch err := row.Scan(&op, &collection, &inserted, &updated, &total); {
+	switch err := row.Scan(&op, &maker, &collection, &inserted, &updated, &deleted, &total); {
 	case errors.Is(err, sql.ErrNoRows):
 		return Output{}, false, nil
 	case err != nil:
@@ -46,12 +47,12 @@ func (s *saver) recall(ctx context.Context, q querier, w work) (out Output, done
 	case op == opUndo:
 		return Output{}, false, participant.Permanent(CodeUndone, fmt.Errorf("step %s of run %s %w", w.step, w.run, ErrUndone))
 	}
-	return Output{
-		Collection: collection.String,
-		Inserted:   inserted.Int64,
-		Updated:    updated.Int64,
-		Unchanged:  total.Int64 - inserted.Int64 - updated.Int64,
-		Total:      total.Int64,
-		Database:   s.db.URL(),
-	}, true, nil
+	out = Output{Collection: collection.String, Total: total.Int64, Database: s.db.URL()}
+	if maker.Valid {
+		out.Skipped, out.Run, out.Unchanged = true, maker.String, total.Int64
+		return out, true, nil
+	}
+	out.Inserted, out.Updated, out.Deleted = inserted.Int64, updated.Int64, deleted.Int64
+	out.Unchanged = out.Total - out.Inserted - out.Updated
+	return out, true, nil
 }

@@ -1,6 +1,7 @@
 package save
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -8,9 +9,11 @@ import (
 	"testing"
 
 	"pgregory.net/rapid"
+
+	"segue/participant"
 )
 
-// TestChains does and undoes runs over a few keys at random, and compares the
+// TestChains does and undoes runs of all modes over a few keys at random, and compares the
 // tables after each step with a model that is too simple to be wrong: the saves
 // of the runs that are not undone, replayed in their order.
 func TestChains(t *testing.T) {
@@ -20,7 +23,7 @@ func TestChains(t *testing.T) {
 			b.db.sql.SetMaxOpenConns(1)
 			b.rows("PRAGMA synchronous = OFF")
 		}
-		cases := 0
+		cases, skips := 0, 0
 		rapid.Check(t, func(t *rapid.T) {
 			cases++
 			m := &model{bench: b, prefix: fmt.Sprintf("c%d-", cases), undone: map[string]bool{}}
@@ -37,7 +40,9 @@ func TestChains(t *testing.T) {
 				m.takeBackRun(t, run) // again
 			}
 			m.check(t)
+			skips += m.skips
 		})
+		t.Logf("%d cases, %d saves were skipped", cases, skips)
 	})
 }
 
@@ -49,37 +54,92 @@ type model struct {
 	order  []modelRun // in the order in which they saved
 	undone map[string]bool
 	next   int
+	skips  int
 }
 
 type modelRun struct {
 	name  string
 	input Input
 	data  map[string]string // key => data
+	keys  string            // what its own keys begin with, where they are positions
 	out   Output
 }
 
-func (m *model) doNext(t *rapid.T) {
-	run := modelRun{name: m.run(m.next), data: map[string]string{}}
+// modes are those of the model: "append" has positions for keys, "append keyed" those
+// of its records.
+var modes = []string{ModeUpsert, ModeUpsert, ModeReplace, ModeAppend, "append keyed"}
+
+func (m *model) draw(t *rapid.T) modelRun {
+	name := m.run(m.next)
+	run := modelRun{name: name, keys: name + "/save/", data: map[string]string{}}
 	m.next++
+	if len(m.order) > 0 && rapid.IntRange(0, 3).Draw(t, "again") == 0 {
+		earlier := rapid.SampledFrom(m.order).Draw(t, "the same as")
+		run.input = earlier.input
+		for key, line := range earlier.data {
+			if ordinal, own := strings.CutPrefix(key, earlier.keys); own {
+				key = run.keys + ordinal
+			}
+			run.data[key] = line
+		}
+		return run
+	}
+	mode := rapid.SampledFrom(modes).Draw(t, "mode")
 	var lines []string
-	for _, key := range rapid.SliceOfNDistinct(rapid.SampledFrom([]string{"a", "b", "c"}), 0, 3, rapid.ID).Draw(t, "keys") {
-		run.data[key] = fmt.Sprintf(`{"id":%q,"v":%d}`, key, rapid.IntRange(1, 2).Draw(t, "v"))
-		lines = append(lines, run.data[key])
+	for i, key := range rapid.SliceOfNDistinct(rapid.SampledFrom([]string{"a", "b", "c"}), 0, 3, rapid.ID).Draw(t, "keys") {
+		line := fmt.Sprintf(`{"id":%q,"v":%d}`, key, rapid.IntRange(1, 2).Draw(t, "v"))
+		lines = append(lines, line)
+		if mode == ModeAppend {
+			key = fmt.Sprintf("%s%d", run.keys, i+1)
+		}
+		run.data[key] = line
 	}
 	run.input = m.keyed(lines...)
-	run.input.Collection = m.prefix
-	before := m.replay()
+	if mode == ModeAppend {
+		run.input.Key = nil
+	}
+	run.input.Collection, run.input.Mode = m.prefix, strings.TrimSuffix(mode, " keyed")
+	if rapid.Bool().Draw(t, "recipe") {
+		run.input.Recipe = Recipe{Definition: "d", Input: []byte(fmt.Sprintf("{%q:%q}", "mode", mode))}
+	}
+	return run
+}
+
+func (m *model) doNext(t *rapid.T) {
+	run := m.draw(t)
+	before := m.replay(m.order)
 	out, err := m.save(run.name, run.input)
-	if m.undone[run.name] {
+	taken := false
+	for key := range run.data {
+		_, there := before[key]
+		taken = taken || there
+	}
+	var e *participant.Error
+	switch {
+	case m.undone[run.name]:
 		if err == nil {
 			t.Fatalf("run %s was undone before, and was done", run.name)
 		}
 		return
-	}
-	if err != nil {
+	case run.input.Mode == ModeAppend && taken && !out.Skipped:
+		if !errors.As(err, &e) || e.Code != CodeKeyExists {
+			t.Fatalf("run %s appended a key that is there: %v", run.name, err)
+		}
+		return
+	case err != nil:
 		t.Fatal(err)
+	case out.Skipped:
+		run.keys, run.data = m.checkSkip(t, run, out)
+	case out != m.expected(run, before):
+		t.Fatalf("run %s: %+v, want %+v", run.name, out, m.expected(run, before))
 	}
-	want := Output{Collection: m.prefix, Total: int64(len(lines)), Database: m.db.URL()}
+	run.out = out
+	m.order = append(m.order, run)
+}
+
+// expected is what a run that is not skipped answers.
+func (m *model) expected(run modelRun, before map[string]string) Output {
+	want := Output{Collection: m.prefix, Total: int64(len(run.data)), Database: m.db.URL()}
 	for key, data := range run.data {
 		switch old, ok := before[key]; {
 		case !ok:
@@ -90,11 +150,33 @@ func (m *model) doNext(t *rapid.T) {
 			want.Unchanged++
 		}
 	}
-	if out != want {
-		t.Fatalf("run %s: %+v, want %+v", run.name, out, want)
+	for key := range before {
+		if _, stays := run.data[key]; !stays && run.input.Mode == ModeReplace {
+			want.Deleted++
+		}
 	}
-	run.out = out
-	m.order = append(m.order, run)
+	return want
+}
+
+// checkSkip holds that a run was skipped for one that did the same, and that its
+// data is there. It returns how that one's keys begin, and its data: they are the run's own now.
+func (m *model) checkSkip(t *rapid.T, run modelRun, out Output) (string, map[string]string) {
+	m.skips++
+	at := slices.IndexFunc(m.order, func(r modelRun) bool { return r.name == out.Run })
+	if at < 0 {
+		t.Fatalf("run %s was skipped for %s, which is not one of %s", run.name, out.Run, m.names())
+	}
+	earlier := m.order[at]
+	if run.input.Recipe.Definition == "" || earlier.input.Document.SHA256 != run.input.Document.SHA256 ||
+		string(earlier.input.Recipe.Input) != string(run.input.Recipe.Input) || out.Unchanged != int64(len(run.data)) {
+		t.Fatalf("run %s was skipped: %+v, and %s has done nothing like it", run.name, out, out.Run)
+	}
+	again := run
+	again.data = earlier.data
+	if after := m.replay(append(slices.Clone(m.order), again)); !maps.Equal(after, m.replay(m.order)) {
+		t.Fatalf("run %s was skipped, and would have made %q", run.name, after)
+	}
+	return earlier.keys, earlier.data
 }
 
 func (m *model) doAgain(t *rapid.T) {
@@ -130,9 +212,12 @@ func (m *model) takeBackRun(t *rapid.T, run string) {
 func (m *model) run(n int) string { return fmt.Sprintf("%s%03d", m.prefix, n) }
 
 // replay returns key => data.
-func (m *model) replay() map[string]string {
+func (m *model) replay(order []modelRun) map[string]string {
 	table := map[string]string{}
-	for _, run := range m.order {
+	for _, run := range order {
+		if run.input.Mode == ModeReplace {
+			clear(table)
+		}
 		maps.Copy(table, run.data)
 	}
 	return table
@@ -140,7 +225,7 @@ func (m *model) replay() map[string]string {
 
 func (m *model) check(t *rapid.T) {
 	want := []string{}
-	for key, data := range m.replay() {
+	for key, data := range m.replay(m.order) {
 		want = append(want, key+" "+data)
 	}
 	slices.Sort(want)

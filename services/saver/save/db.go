@@ -37,8 +37,15 @@ type dialect interface {
 	lock(ctx context.Context, tx *sql.Tx, collection string) error
 	// time is t as a statement's argument.
 	time(t time.Time) any
+	// merging are the statements that bring staged records into the table, all with
+	// the number of the save.
+	merging() []statement
+	// sameSource is a condition that a column is the URL $1, by which there is an index.
+	sameSource(column string) string
 	// isolation is the level at which a statement after lock sees what was committed.
 	isolation() sql.IsolationLevel
+	// snapshot is the level at which all statements of a transaction see the same.
+	snapshot() sql.IsolationLevel
 	// refusesNull says that data cannot have the character \u0000.
 	refusesNull() bool
 }
@@ -70,13 +77,35 @@ func Open(ctx context.Context, databaseURL string) (*DB, error) {
 // ready names a database that was opened and makes its tables, or closes it.
 func (db *DB) ready(ctx context.Context, shown, scheme string) (*DB, error) {
 	db.url = shown
-	if err := db.Ping(ctx); err != nil {
+	if err := db.connect(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("%w; %s", err, wayOut(scheme)), db.Close())
 	}
 	if err := db.migrate(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("open database %s: %w", shown, err), db.Close())
 	}
 	return db, nil
+}
+
+// While others open or leave an SQLite file, it may be locked for a moment in which
+// SQLite does not wait by itself.
+const (
+	connectTries = 50
+	connectPause = 20 * time.Millisecond
+)
+
+// connect asks the database until it is not busy.
+func (db *DB) connect(ctx context.Context) error {
+	for try := 1; ; try++ {
+		err := db.Ping(ctx)
+		if err == nil || !busy(err) || try == connectTries {
+			return err
+		}
+		select {
+		case <-time.After(connectPause):
+		case <-ctx.Done():
+			return err
+		}
+	}
 }
 
 func wayOut(scheme string) string {

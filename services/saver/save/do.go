@@ -26,11 +26,33 @@ func (s *saver) save(ctx context.Context, j job) (out Output, err error) {
 	if out, done, err := s.recall(ctx, conn, j.work); done || err != nil {
 		return out, err
 	}
+	prior, err := s.saved(ctx, conn, j)
+	if err != nil {
+		return out, err
+	}
+	if prior != nil { // likely so under the lock as well, and then no record need be read
+		if out, err = s.settle(ctx, conn, j, notStaged); !errors.Is(err, errNotStaged) {
+			return out, err
+		}
+	}
 	defer s.unstage(ctx, conn)
 	total, err := s.stage(ctx, conn, j)
 	if err != nil {
 		return out, err
 	}
+	return s.settle(ctx, conn, j, total)
+}
+
+// notStaged is the total of records that were not read.
+const notStaged = -1
+
+// errNotStaged is returned by settle if it needs the records.
+var errNotStaged = errors.New("the save that had done this does not stand any more")
+
+// settle does in one transaction what a job comes to: nothing if it was done
+// before, a skip if another save has done it, else the writing of the staged
+// records, of which there are total.
+func (s *saver) settle(ctx context.Context, conn *sql.Conn, j job, total int64) (out Output, err error) {
 	err = s.db.transact(ctx, conn, func(ctx context.Context, tx *sql.Tx) error {
 		if err := s.db.dialect.lock(ctx, tx, j.collection); err != nil {
 			return fmt.Errorf("lock collection: %w", err)
@@ -40,7 +62,7 @@ func (s *saver) save(ctx context.Context, j job) (out Output, err error) {
 			return err
 		}
 		if first {
-			if err := s.write(ctx, tx, j, total); err != nil {
+			if err := s.once(ctx, tx, j, total); err != nil {
 				return err
 			}
 		}
@@ -53,20 +75,40 @@ func (s *saver) save(ctx context.Context, j job) (out Output, err error) {
 	return out, nil
 }
 
+// once skips the job or writes its records.
+func (s *saver) once(ctx context.Context, tx *sql.Tx, j job, total int64) error {
+	prior, err := s.saved(ctx, tx, j)
+	switch {
+	case err != nil:
+		return err
+	case prior != nil:
+		return s.skip(ctx, tx, j.work, prior)
+	case total == notStaged:
+		return errNotStaged
+	}
+	return s.write(ctx, tx, j, total)
+}
+
 // stage streams the records into the staging table and returns their number.
 func (s *saver) stage(ctx context.Context, conn *sql.Conn, j job) (n int64, err error) {
-	file, err := s.docs.Open(ctx, j.records)
+	reading, cancel := context.WithCancel(ctx)
+	defer cancel()
+	file, err := s.docs.Open(reading, j.records)
 	if err != nil {
 		return 0, storeFailure("open records", err)
 	}
 	defer func() { err = errors.Join(err, file.Close()) }()
 	source := newRecords(file, j.key, s.cfg.MaxRecords, s.db.dialect.refusesNull())
-	next := func() (record, error) {
+	if j.mode == ModeAppend {
+		source.prefix = j.run + "/" + j.step + "/"
+	}
+	next, stop := readAhead(reading, cancel, func() (record, error) {
 		if err := ctx.Err(); err != nil {
 			return record{}, err
 		}
 		return source.next()
-	}
+	})
+	defer stop()
 	if n, err = s.db.dialect.load(ctx, conn, next); err != nil {
 		return 0, err
 	}
@@ -101,16 +143,38 @@ func duplicate(ctx context.Context, conn *sql.Conn, key *pointer) error {
 		fmt.Errorf("records %d and %d have the same key %s: %.100q", first, other, key.text, value))
 }
 
+// existing returns a permanent failure if a staged record has a key that is there.
+func existing(ctx context.Context, tx *sql.Tx, j job) error {
+	var value string
+	var ordinal int64
+	err := tx.QueryRowContext(ctx, `
+		SELECT s.key, s.ordinal FROM segue_staging s JOIN records r ON r.collection = $1 AND r.key = s.key
+		ORDER BY s.ordinal LIMIT 1`, j.collection).Scan(&value, &ordinal)
+	switch {
+	case errors.Is(err, sql.ErrNoRows):
+		return nil
+	case err != nil:
+		return fmt.Errorf("look for keys that are there: %w", err)
+	}
+	return participant.Permanent(CodeKeyExists, fmt.Errorf(
+		"record %d: key %s is %.100q, which collection %s has already; to replace it, save in mode upsert", ordinal, j.key.text, value, j.collection))
+}
+
 // write moves the staged records into place. Everything about them comes from
 // two tables, segue_staging and the row in saves, so that every statement has one
 // argument: the number of the save.
 func (s *saver) write(ctx context.Context, tx *sql.Tx, j job, total int64) error {
 	now := s.now()
+	if j.mode == ModeAppend && j.key != nil { // positions are the run's own
+		if err := existing(ctx, tx, j); err != nil {
+			return err
+		}
+	}
 	save, err := s.number(ctx, tx, j, total, now)
 	if err != nil {
 		return err
 	}
-	if err := run(ctx, tx, writing, save); err != nil {
+	if err := run(ctx, tx, writing(s.db.dialect, j.mode), save); err != nil {
 		return err
 	}
 	return s.prune(ctx, tx, save, now)
@@ -121,50 +185,14 @@ func (s *saver) write(ctx context.Context, tx *sql.Tx, j job, total int64) error
 func (s *saver) number(ctx context.Context, tx *sql.Tx, j job, total int64, now time.Time) (int64, error) {
 	var save int64
 	err := tx.QueryRowContext(ctx, `
-		INSERT INTO saves (run_id, step, collection, url, sha256, media_type, size, fetched_at, saved_at, records)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) RETURNING save`,
-		j.run, j.step, j.collection, j.source.URL, j.source.SHA256, j.source.MediaType, j.source.Size,
-		s.db.dialect.time(j.source.FetchedAt), s.db.dialect.time(now), total).Scan(&save)
+		INSERT INTO saves (run_id, step, collection, url, sha256, media_type, size, fetched_at, saved_at, records,
+			mode, source, recipe, definition, etag, last_modified, versions)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17) RETURNING save`,
+		j.run, j.step, j.collection, j.document.URL, j.document.SHA256, j.document.MediaType, j.document.Size,
+		s.db.dialect.time(j.document.FetchedAt), s.db.dialect.time(now), total,
+		j.mode, j.source, j.recipe, j.definition, j.etag, j.lastModified, j.versions).Scan(&save)
 	if err != nil {
 		return 0, fmt.Errorf("insert save: %w", err)
 	}
 	return save, nil
 }
-
-var writing = []statement{
-	{"log what is replaced", `
-		INSERT INTO undo_log (save, collection, key, ordinal, changed, data, prev_run_id, prev_save, prev_ordinal, prev_saved_at)
-		SELECT v.save, v.collection, s.key, s.ordinal, true, r.data, r.run_id, r.save, r.ordinal, r.saved_at
-		FROM saves v CROSS JOIN segue_staging s LEFT JOIN records r ON r.collection = v.collection AND r.key = s.key
-		WHERE v.save = $1 AND (r.key IS NULL OR r.data <> s.data)`},
-	// Data that was there already is ours as well, which matters only while an
-	// earlier save can still be undone.
-	{"log what is shared", `
-		INSERT INTO undo_log (save, collection, key, ordinal, changed)
-		SELECT v.save, v.collection, s.key, s.ordinal, false
-		FROM saves v CROSS JOIN segue_staging s JOIN records r ON r.collection = v.collection AND r.key = s.key
-		WHERE v.save = $1 AND r.data = s.data AND EXISTS (
-			SELECT 1 FROM undo_log u WHERE u.collection = v.collection AND u.key = s.key AND u.changed)`},
-	{"upsert records", `
-		INSERT INTO records (collection, key, data, run_id, save, ordinal, saved_at)
-		SELECT v.collection, s.key, s.data, v.run_id, v.save, s.ordinal, v.saved_at
-		FROM saves v CROSS JOIN segue_staging s WHERE v.save = $1
-		ON CONFLICT (collection, key) DO UPDATE SET data = excluded.data, run_id = excluded.run_id,
-			save = excluded.save, ordinal = excluded.ordinal, saved_at = excluded.saved_at
-		WHERE records.data <> excluded.data`},
-	{"count records", `
-		UPDATE saves SET inserted = c.inserted, updated = c.updated, logged = c.logged
-		FROM (SELECT count(CASE WHEN changed AND prev_run_id IS NULL THEN 1 END) AS inserted,
-			count(prev_run_id) AS updated, count(*) AS logged
-			FROM undo_log u JOIN saves v ON v.collection = u.collection AND v.save = u.save WHERE v.save = $1) AS c
-		WHERE saves.save = $1`},
-	// The same document again, with nothing new in it, leaves no second row.
-	{"insert document", documentOf + `WHERE v.save = $1 AND (v.inserted + v.updated > 0 OR NOT EXISTS (
-		SELECT 1 FROM documents d WHERE d.sha256 = v.sha256 AND d.collection = v.collection AND d.url = v.url))`},
-}
-
-// documentOf begins a statement that copies rows of saves, named v, into documents.
-const documentOf = `
-	INSERT INTO documents (run_id, step, collection, url, sha256, media_type, size, fetched_at, saved_at, records)
-	SELECT v.run_id, v.step, v.collection, v.url, v.sha256, v.media_type, v.size, v.fetched_at, v.saved_at, v.records
-	FROM saves v `

@@ -9,14 +9,18 @@
 // data is the record as JSON: text in SQLite, jsonb in PostgreSQL. run_id,
 // ordinal (the position in its document, from 1) and saved_at say which save made
 // the data what it is; a save that finds the same data leaves the row alone.
+// Beside what is shown, documents have the digests of definition and recipe, etag,
+// last_modified and the versions of the programs (JSON), where a run told them.
 // Times are UTC: text like 2026-01-02T15:04:05.000000Z in SQLite, timestamptz in
-// PostgreSQL. Three tables are the saver's own:
+// PostgreSQL. Four tables are the saver's own:
 //
-//	barriers  (run_id, step, op) => at                       op is "do" or "undo"
-//	saves     (save)             => what one do read and did; its number grows with each
-//	undo_log  (collection, save, key) => what was there before that save
+//	barriers  (run_id, step, op)      => at; op is "do" or "undo"
+//	saves     (save)                  => what one do read and did; its number grows with each
+//	undo_log  (collection, key, save) => what was there before that save
+//	skips     (run_id, step)          => the save that had done the same
 //
-// Which migrations have run is in segue_saver_migrations. Migrations only add.
+// Which migrations have run is in segue_saver_migrations. Migrations take nothing
+// away that others read.
 //
 // # One command, one transaction
 //
@@ -41,9 +45,22 @@
 //	next link changed the row      => the next entry now holds what ours held
 //	next link found our data there => the same, and the row is now its own
 //
+// Mode replace removes rows: such an entry says that behind the save there is no
+// row (absent). It is a link like any other, and a later replacing save that does not
+// have the key either logs that it was away already.
+//
 // So the table is at all times what the saves that are not undone, replayed in
 // their order, would make it. Entries are kept for [Config.UndoKeep]; a save whose
 // entries have left cannot be undone any more, and says so.
+//
+// # Done already
+//
+// A save is skipped if one with the same document, recipe and collection stands:
+// if no save behind it in the collection has changed rows. The column changes of
+// saves counts what a save changed, and what it inherited in an undo. The catalog
+// ([NewCatalog]) looks by URL in place of the document, before it is fetched. Neither
+// needs the undo log. If the save is undone, the first run that was skipped for it
+// becomes its maker: it keeps its number, and so its place in every chain.
 //
 // # Comparing
 //

@@ -21,6 +21,7 @@ const (
 	CodeBadRecord    = "bad_record"    // a record is not JSON, or not storable
 	CodeBadKey       = "bad_key"       // a record has no usable key
 	CodeDuplicateKey = "duplicate_key" // two records of the document have the same key
+	CodeKeyExists    = "key_exists"    // a record to be appended has a key that is there
 	CodeTooLarge     = "too_large"     // a record or the number of records is over its limit
 	CodeNoRecords    = "no_records"    // the records are not in the document store any more
 	CodeUndone       = "undone"        // see ErrUndone
@@ -79,6 +80,12 @@ func refused(err error) bool {
 	return false
 }
 
+// busy reports whether SQLite says that others are at work.
+func busy(err error) bool {
+	e := (*sqlite.Error)(nil)
+	return errors.As(err, &e) && e.Code()&0xff == sqlite3.SQLITE_BUSY
+}
+
 // rolledBack reports whether an error of COMMIT says for sure that nothing was
 // committed: the database itself said so. What pgx thinks safe to retry is not
 // asked: a COMMIT that was sent and whose answer was lost can come back from it
@@ -91,10 +98,7 @@ func rolledBack(err error) bool {
 		}
 		return e.Code != "40003" // statement completion unknown
 	}
-	if e := (*sqlite.Error)(nil); errors.As(err, &e) {
-		return e.Code()&0xff == sqlite3.SQLITE_BUSY
-	}
-	return errors.Is(err, pgx.ErrTxCommitRollback)
+	return busy(err) || errors.Is(err, pgx.ErrTxCommitRollback)
 }
 
 func sqlClass(e *pgconn.PgError) string { return e.Code[:min(2, len(e.Code))] }

@@ -1,6 +1,8 @@
 package save
 
 import (
+	"cmp"
+	"encoding/json"
 	"fmt"
 	"net/url"
 	"path"
@@ -21,19 +23,38 @@ type work struct{ run, step string }
 // job is a command, checked.
 type job struct {
 	work
-	source     document.Document
+	document   document.Document
 	records    document.Ref
 	collection string
+	mode       string
 	key        *pointer // nil: the position
+	force      bool
+	provenance
+}
+
+// provenance is what a save is known by beside its document.
+type provenance struct {
+	source       string // the URL that the run was given
+	recipe       string // digest; empty: not known
+	definition   string
+	etag         string
+	lastModified string
+	versions     string // a JSON object
 }
 
 func newJob(w work, in Input) (job, error) {
-	j := job{work: w, source: in.Document, records: in.Records.Ref, collection: in.Collection}
+	j := job{
+		work: w, document: in.Document, records: in.Records.Ref, collection: in.Collection,
+		mode: cmp.Or(in.Mode, ModeUpsert), force: in.Force,
+	}
 	if j.collection == "" {
 		j.collection = defaultCollection(in.Document.URL)
 	}
 	if err := checkCollection(j.collection); err != nil {
 		return j, participant.Permanent(participant.CodeBadInput, err)
+	}
+	if j.mode != ModeAppend && j.mode != ModeUpsert && j.mode != ModeReplace {
+		return j, participant.Permanent(participant.CodeBadInput, fmt.Errorf("mode %.40q: want append, upsert or replace", j.mode))
 	}
 	if in.Key != nil {
 		p, err := parsePointer(*in.Key)
@@ -42,7 +63,42 @@ func newJob(w work, in Input) (job, error) {
 		}
 		j.key = &p
 	}
+	var err error
+	if j.provenance, err = newProvenance(in); err != nil {
+		return j, participant.Permanent(participant.CodeBadInput, err)
+	}
 	return j, nil
+}
+
+// maxProvenance is the largest size of each text of a save's provenance, in bytes.
+const maxProvenance = 8 << 10
+
+func newProvenance(in Input) (p provenance, err error) {
+	p = provenance{
+		source: sourceOf(cmp.Or(in.URL, in.Document.URL)), definition: in.Recipe.Definition,
+		etag: in.ETag, lastModified: in.LastModified, versions: "{}",
+	}
+	if p.recipe, err = in.Recipe.digest(); err != nil {
+		return p, err
+	}
+	if len(in.Versions) > 0 {
+		text, err := json.Marshal(in.Versions)
+		if err != nil {
+			return p, fmt.Errorf("marshal versions: %w", err) // unreachable: they are strings
+		}
+		p.versions = string(text)
+	}
+	for name, text := range map[string]string{
+		"url": p.source, "recipe.definition": p.definition, "etag": p.etag, "last_modified": p.lastModified, "versions": p.versions,
+	} {
+		switch {
+		case len(text) > maxProvenance:
+			return p, fmt.Errorf("%s has %d bytes, at most %d are allowed", name, len(text), maxProvenance)
+		case !utf8.ValidString(text) || strings.Contains(text, "\x00"):
+			return p, fmt.Errorf("%s is %.40q: want UTF-8 without NUL", name, text)
+		}
+	}
+	return p, nil
 }
 
 // defaultCollection names a collection for where its records came from.

@@ -11,8 +11,10 @@ import (
 	"github.com/pressly/goose/v3/lock"
 )
 
-// migrations are never edited once released, and never take anything away: a
-// saver of an older version goes on working beside a newer one.
+// migrations are never edited once released, and never take anything away but
+// indexes: a saver of an older version goes on working beside a newer one. But it
+// does not know what 00002 brought: as long as one runs, nothing should be saved in
+// mode replace or with a recipe, because an undo by the older one would not see it.
 //
 //go:embed migrations/sqlite/*.sql migrations/postgres/*.sql
 var migrations embed.FS
@@ -32,6 +34,14 @@ const (
 // advisory lock. SQLite has none: there the slower one's transaction fails on the
 // migration that the faster one has committed, and it looks again.
 func (db *DB) migrate(ctx context.Context) error {
+	provider, err := db.migrations()
+	if err != nil {
+		return err
+	}
+	return up(ctx, provider)
+}
+
+func (db *DB) migrations() (*goose.Provider, error) {
 	dialect, folder := goose.DialectSQLite3, "migrations/sqlite"
 	options := []goose.ProviderOption{
 		goose.WithTableName(migrationTable),
@@ -41,20 +51,20 @@ func (db *DB) migrate(ctx context.Context) error {
 	if _, ok := db.dialect.(postgresDialect); ok {
 		locker, err := lock.NewPostgresSessionLocker(lock.WithLockID(migrationLock), lock.WithLockTimeout(1, migrationWait))
 		if err != nil {
-			return err
+			return nil, err
 		}
 		dialect, folder = goose.DialectPostgres, "migrations/postgres"
 		options = append(options, goose.WithSessionLocker(locker))
 	}
 	files, err := fs.Sub(migrations, folder)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	provider, err := goose.NewProvider(dialect, db.sql, files, options...)
 	if err != nil {
-		return fmt.Errorf("read migrations: %w", err)
+		return nil, fmt.Errorf("read migrations: %w", err)
 	}
-	return up(ctx, provider)
+	return provider, nil
 }
 
 func up(ctx context.Context, provider *goose.Provider) error {

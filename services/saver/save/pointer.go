@@ -16,8 +16,14 @@ type pointer struct {
 	path []string
 }
 
+// MaxPointer is the largest length of a pointer, in bytes.
+const MaxPointer = 1024
+
 func parsePointer(text string) (pointer, error) {
 	p := pointer{text: text}
+	if len(text) > MaxPointer {
+		return p, fmt.Errorf("key pointer %.40q... has %d bytes, at most %d are allowed", text, len(text), MaxPointer)
+	}
 	if text == "" {
 		return p, nil // the whole value
 	}

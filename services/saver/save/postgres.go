@@ -106,6 +106,22 @@ func (d postgresDialect) lock(ctx context.Context, tx *sql.Tx, collection string
 	return err
 }
 
+// merging inserts and then updates: under the lock of the collection nobody else
+// inserts, and ON CONFLICT takes nearly twice as long.
+func (d postgresDialect) merging() []statement {
+	return []statement{
+		{"replace records", `
+			UPDATE records AS r SET data = s.data, run_id = v.run_id, save = v.save, ordinal = s.ordinal, saved_at = v.saved_at
+			FROM saves v CROSS JOIN segue_staging s
+			WHERE v.save = $1 AND r.collection = v.collection AND r.key = s.key AND r.data <> s.data`},
+		{"insert records", `
+			INSERT INTO records (collection, key, data, run_id, save, ordinal, saved_at)
+			SELECT v.collection, s.key, s.data, v.run_id, v.save, s.ordinal, v.saved_at
+			FROM saves v CROSS JOIN segue_staging s WHERE v.save = $1 AND NOT EXISTS (
+				SELECT 1 FROM records r WHERE r.collection = v.collection AND r.key = s.key) ORDER BY s.key`},
+	}
+}
+
 func (d postgresDialect) time(t time.Time) any {
 	if t.IsZero() {
 		return nil
@@ -113,5 +129,11 @@ func (d postgresDialect) time(t time.Time) any {
 	return t.UTC().Truncate(time.Microsecond)
 }
 
+// sameSource goes by a digest, because an index holds no long URLs.
+func (d postgresDialect) sameSource(column string) string {
+	return "md5(" + column + ") = md5($1) AND " + column + " = $1"
+}
+
 func (d postgresDialect) isolation() sql.IsolationLevel { return sql.LevelReadCommitted }
+func (d postgresDialect) snapshot() sql.IsolationLevel  { return sql.LevelRepeatableRead }
 func (d postgresDialect) refusesNull() bool             { return true }

@@ -38,6 +38,8 @@ type records struct {
 	key   *pointer // nil: the position
 	max   int64
 	n     int64
+	// prefix stands before the position where that is the key.
+	prefix string
 	// refuseNull is set for a database that cannot hold the character \u0000.
 	refuseNull bool
 }
@@ -95,7 +97,7 @@ func (r *records) check(data []byte) error {
 
 func (r *records) keyOf(rec record) (string, error) {
 	if r.key == nil {
-		return strconv.FormatInt(rec.ordinal, 10), nil
+		return r.prefix + strconv.FormatInt(rec.ordinal, 10), nil
 	}
 	v, err := r.key.find(rec.data)
 	if err != nil {

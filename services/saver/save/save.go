@@ -25,7 +25,35 @@ type Input struct {
 	// Key is a JSON pointer to what identifies a record in the collection: a string,
 	// number or boolean. Defaults to the position of the record, from 1.
 	Key *string `json:"key,omitempty"`
+	// Mode is what becomes of the records that are there: see [ModeUpsert], which is
+	// the default, [ModeAppend] and [ModeReplace].
+	Mode string `json:"mode,omitempty"`
+
+	// URL is the one that the run was given, before any redirect. Defaults to
+	// Document.URL. ETag and LastModified are what the origin said of the document.
+	URL          string `json:"url,omitempty"`
+	ETag         string `json:"etag,omitempty"`
+	LastModified string `json:"last_modified,omitempty"`
+	// Recipe is what was done to the document. Where it is known, a save that stands
+	// already is skipped, unless Force is set.
+	Recipe Recipe `json:"recipe,omitzero"`
+	Force  bool   `json:"force,omitempty"`
+	// Versions are those of the programs that had a part in it: name => version.
+	Versions map[string]string `json:"versions,omitempty"`
 }
+
+// The modes of a save.
+const (
+	// ModeUpsert inserts records with new keys and replaces those with known ones.
+	ModeUpsert = "upsert"
+	// ModeAppend only adds. Without a key in the input, a record's key is
+	// run/step/position, so that the records of another run are others; with one, a
+	// key that is there already fails the save.
+	ModeAppend = "append"
+	// ModeReplace makes the collection what the document is: as upsert, and records
+	// with other keys go.
+	ModeReplace = "replace"
+)
 
 // Output is what became of the records.
 type Output struct {
@@ -35,10 +63,16 @@ type Output struct {
 	Inserted  int64 `json:"inserted"`
 	Updated   int64 `json:"updated"`
 	Unchanged int64 `json:"unchanged"`
-	// Total is their sum: the number of records in the document.
+	// Deleted counts keys that the document does not have; only in [ModeReplace].
+	Deleted int64 `json:"deleted,omitempty"`
+	// Total is the sum of the first three: the number of records in the document.
 	Total int64 `json:"total"`
 	// Database says where they are, for people: "sqlite:.segue/segue.db".
 	Database string `json:"database"`
+	// Skipped says that the same had been saved already, by Run, and that nothing
+	// was done.
+	Skipped bool   `json:"skipped,omitempty"`
+	Run     string `json:"run,omitempty"`
 }
 
 // Config sets limits. The zero value has the defaults.

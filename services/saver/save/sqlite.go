@@ -54,9 +54,10 @@ func openSQLite(path string) (*DB, error) {
 }
 
 // sqliteName is a path as the driver wants it, with the pragmas.
-func sqliteName(path string) string {
-	name := strings.NewReplacer("%", "%25", "?", "%3f", "#", "%23").Replace(filepath.ToSlash(path))
-	return "file:" + name + "?" + sqlitePragmas
+func sqliteName(path string) string { return sqliteFile(path) + "?" + sqlitePragmas }
+
+func sqliteFile(path string) string {
+	return "file:" + strings.NewReplacer("%", "%25", "?", "%3f", "#", "%23").Replace(filepath.ToSlash(path))
 }
 
 func overSQLite(pool *sql.DB) *DB {
@@ -108,23 +109,44 @@ func (d sqliteDialect) load(ctx context.Context, conn *sql.Conn, next func() (re
 	if _, err := tx.ExecContext(bare, "DELETE FROM segue_staging"); err != nil {
 		return 0, fmt.Errorf("empty staging table: %w", err)
 	}
-	insert, err := tx.PrepareContext(bare, "INSERT INTO segue_staging (ordinal, key, data) VALUES ($1, $2, $3)")
+	return d.insert(bare, tx, next)
+}
+
+// sqliteRows is the number of records that one statement stages: most of what a
+// statement costs, it costs once.
+const sqliteRows = 64
+
+// insert stages records, sqliteRows at a time, and commits.
+func (d sqliteDialect) insert(ctx context.Context, tx *sql.Tx, next func() (record, error)) (n int64, err error) {
+	const into = "INSERT INTO segue_staging (ordinal, key, data) VALUES (?, ?, ?)"
+	many, err := tx.PrepareContext(ctx, into+strings.Repeat(", (?, ?, ?)", sqliteRows-1))
 	if err != nil {
 		return 0, fmt.Errorf("prepare staging: %w", err)
 	}
-	defer insert.Close()
+	defer many.Close()
+	values := make([]any, 0, 3*sqliteRows)
 	for {
 		rec, err := next()
-		if errors.Is(err, io.EOF) {
-			return n, tx.Commit()
-		}
-		if err != nil {
+		if err != nil && !errors.Is(err, io.EOF) {
 			return n, err
 		}
-		if _, err := insert.ExecContext(bare, rec.ordinal, rec.key, string(rec.data)); err != nil {
-			return n, fmt.Errorf("stage record %d: %w", rec.ordinal, err)
+		if err != nil { // the end
+			for rest := values; len(rest) > 0; rest = rest[3:] {
+				if _, err := tx.ExecContext(ctx, into, rest[:3]...); err != nil {
+					return n, fmt.Errorf("stage record %d: %w", rest[0], err)
+				}
+			}
+			return n, tx.Commit()
 		}
+		values = append(values, rec.ordinal, rec.key, string(rec.data))
 		n++
+		if len(values) < cap(values) {
+			continue
+		}
+		if _, err := many.ExecContext(ctx, values...); err != nil {
+			return n, fmt.Errorf("stage records up to %d: %w", rec.ordinal, err)
+		}
+		values = values[:0]
 	}
 }
 
@@ -145,6 +167,18 @@ func (d sqliteDialect) enter(ctx context.Context) (func(), error) {
 // lock has nothing to do: an immediate transaction is alone in the database.
 func (d sqliteDialect) lock(context.Context, *sql.Tx, string) error { return nil }
 
+func (d sqliteDialect) merging() []statement {
+	return []statement{
+		{"upsert records", `
+			INSERT INTO records (collection, key, data, run_id, save, ordinal, saved_at)
+			SELECT v.collection, s.key, s.data, v.run_id, v.save, s.ordinal, v.saved_at
+			FROM saves v CROSS JOIN segue_staging s WHERE v.save = $1 ORDER BY s.key
+			ON CONFLICT (collection, key) DO UPDATE SET data = excluded.data, run_id = excluded.run_id,
+				save = excluded.save, ordinal = excluded.ordinal, saved_at = excluded.saved_at
+			WHERE records.data <> excluded.data`},
+	}
+}
+
 func (d sqliteDialect) time(t time.Time) any {
 	if t.IsZero() {
 		return nil
@@ -152,5 +186,8 @@ func (d sqliteDialect) time(t time.Time) any {
 	return t.UTC().Format(sqliteTime)
 }
 
+func (d sqliteDialect) sameSource(column string) string { return column + " = $1" }
+
 func (d sqliteDialect) isolation() sql.IsolationLevel { return sql.LevelDefault }
+func (d sqliteDialect) snapshot() sql.IsolationLevel  { return sql.LevelDefault }
 func (d sqliteDialect) refusesNull() bool             { return false }

@@ -31,10 +31,13 @@ func (s *saver) takeBack(ctx context.Context, w work) error {
 	})
 }
 
+// unwrite takes back what was done, a skip or a save. A run that was skipped for a
+// save may have become its heir meanwhile, so both are looked for under the lock.
 func (s *saver) unwrite(ctx context.Context, tx *sql.Tx, w work) error {
-	var save int64
 	var collection string
-	err := tx.QueryRowContext(ctx, `SELECT save, collection FROM saves WHERE run_id = $1 AND step = $2`, w.run, w.step).Scan(&save, &collection)
+	err := tx.QueryRowContext(ctx, `
+		SELECT v.collection FROM saves v WHERE v.run_id = $1 AND v.step = $2 OR v.save IN (
+			SELECT k.save FROM skips k WHERE k.run_id = $1 AND k.step = $2) LIMIT 1`, w.run, w.step).Scan(&collection)
 	switch {
 	case errors.Is(err, sql.ErrNoRows): // unreachable unless rows were deleted by hand
 		return participant.Permanent(CodePruned, fmt.Errorf("step %s of run %s %w", w.step, w.run, ErrPruned))
@@ -43,6 +46,20 @@ func (s *saver) unwrite(ctx context.Context, tx *sql.Tx, w work) error {
 	}
 	if err := s.db.dialect.lock(ctx, tx, collection); err != nil {
 		return fmt.Errorf("lock collection: %w", err)
+	}
+	if err := unskip(ctx, tx, w); err != nil {
+		return err
+	}
+	var save int64
+	err = tx.QueryRowContext(ctx, `SELECT save FROM saves WHERE run_id = $1 AND step = $2`, w.run, w.step).Scan(&save)
+	switch {
+	case errors.Is(err, sql.ErrNoRows):
+		return nil // it was skipped
+	case err != nil:
+		return fmt.Errorf("find save: %w", err)
+	}
+	if handed, err := bequeath(ctx, tx, save); handed || err != nil {
+		return err
 	}
 	if err := s.checkLog(ctx, tx, w, save); err != nil {
 		return err
@@ -89,16 +106,20 @@ var unwriting = []statement{
 	{"hand replaced records on", links + `
 		UPDATE undo_log AS e SET prev_run_id = v.run_id, prev_save = v.save, prev_ordinal = n.ordinal, prev_saved_at = v.saved_at
 		FROM ` + heirs + ` WHERE e.collection = p.collection AND e.key = p.key AND e.prev_save = $1`},
-	{"insert documents of heirs", `INSERT INTO documents (run_id, step, collection, url, sha256, media_type, size, fetched_at, saved_at, records) ` + links + `
-		SELECT DISTINCT v.run_id, v.step, v.collection, v.url, v.sha256, v.media_type, v.size, v.fetched_at, v.saved_at, v.records
-		FROM ` + heirs + ` WHERE true ON CONFLICT DO NOTHING`},
+	{"insert documents of heirs", documentInsert + links + `
+		SELECT DISTINCT` + documentValues + `FROM ` + heirs + ` WHERE true ON CONFLICT DO NOTHING`},
+	{"say that heirs changed records", `
+		UPDATE saves SET changes = changes + 1 WHERE save IN (` + links + ` SELECT n.save FROM ` + heirs + `)`},
 	{"hand undo log on", links + `
 		UPDATE undo_log AS n SET changed = true, data = p.data, prev_run_id = p.prev_run_id, prev_save = p.prev_save,
 			prev_ordinal = p.prev_ordinal, prev_saved_at = p.prev_saved_at
 		FROM link p WHERE n.collection = p.collection AND n.key = p.key AND n.save = p.next`},
-	{"restore records", links + `
-		UPDATE records AS r SET data = p.data, run_id = p.prev_run_id, save = p.prev_save, ordinal = p.prev_ordinal, saved_at = p.prev_saved_at
-		FROM link p WHERE p.next IS NULL AND p.prev_run_id IS NOT NULL AND r.collection = p.collection AND r.key = p.key`},
+	{"restore records", `
+		INSERT INTO records (collection, key, data, run_id, save, ordinal, saved_at) ` + links + `
+		SELECT p.collection, p.key, p.data, p.prev_run_id, p.prev_save, p.prev_ordinal, p.prev_saved_at
+		FROM link p WHERE p.next IS NULL AND p.prev_run_id IS NOT NULL
+		ON CONFLICT (collection, key) DO UPDATE SET data = excluded.data, run_id = excluded.run_id,
+			save = excluded.save, ordinal = excluded.ordinal, saved_at = excluded.saved_at`},
 	{"delete records", links + `
 		DELETE FROM records WHERE (collection, key) IN (
 			SELECT p.collection, p.key FROM link p WHERE p.next IS NULL AND p.prev_run_id IS NULL)`},
@@ -107,7 +128,7 @@ var unwriting = []statement{
 	{"delete document", `
 		DELETE FROM documents WHERE (run_id, step) IN (SELECT run_id, step FROM saves WHERE save = $1)`},
 	// Another save of the same document may have left no row because ours was there.
-	{"insert document of another", documentOf + `WHERE v.save = (
+	{"insert document of another", documentOf + `FROM saves v WHERE v.save = (
 			SELECT min(o.save) FROM saves o JOIN saves x ON x.sha256 = o.sha256 AND x.collection = o.collection AND x.url = o.url
 			WHERE x.save = $1 AND o.save <> x.save)
 		AND NOT EXISTS (

@@ -7,16 +7,21 @@ import (
 	"errors"
 	"io"
 	"slices"
+
+	"segue/archive"
+	"segue/participant"
+	"segue/tableschema"
 )
 
-// check is the work on one document. Its methods json, ndjson and csv put what
+// check is the work on one document. Its methods named for the formats put what
 // is wrong with the document into the report and return the errors of everything
 // else: the store's and the context's.
 type check struct {
 	ctx     context.Context
 	cfg     *Config
-	schema  *schema  // nil if there is none
-	records []string // the records pointer, in tokens; nil if there is none
+	schema  *schema             // nil if there is none
+	table   *tableschema.Schema // nil if there is none
+	records []string            // the records pointer or path, in tokens; nil if there is none
 	report  report
 
 	stream walker // of the document
@@ -25,7 +30,7 @@ type check struct {
 	delim  rune   // of CSV
 }
 
-// as reads a document in a format.
+// as reads a document in a format, but Parquet, which is in a file.
 func (c *check) as(format string, r *bufio.Reader) error {
 	c.stream.cfg, c.piece.cfg = c.cfg, c.cfg
 	var err error
@@ -36,17 +41,39 @@ func (c *check) as(format string, r *bufio.Reader) error {
 		err = c.ndjson(r)
 	case CSV:
 		err = c.csv(r)
+	case XML:
+		if err = skipBOM(r); err == nil {
+			err = c.xml(r, c.records)
+		}
 	}
-	var f *fault
-	if errors.As(err, &f) {
-		c.report.fault(f, 0)
-		err = nil
-	}
-	return err
+	return c.noted(err)
 }
 
-// text checks a JSON text in memory, which stands at an offset of the document
-// and at a pointer in it, and returns what it has built of it for the schema. A
+// noted puts what is wrong with the document, or its container, into the report
+// and returns other errors.
+func (c *check) noted(err error) error {
+	var f *fault
+	var container *archive.Error
+	switch {
+	case errors.As(err, &f):
+		c.report.fault(f, 0)
+	case errors.As(err, &container):
+		f = &fault{code: CodeNotWellFormed, offset: -1, message: "the document " + container.Reason}
+		switch {
+		case container.Member:
+			f.code = participant.CodeBadInput
+		case container.Limit:
+			f.code, f.limit = CodeLimit, limitContainer
+		}
+		c.report.fault(f, 0)
+	default:
+		return err
+	}
+	return nil
+}
+
+// text checks a JSON text in memory, which stands at an offset of the document, or
+// at -1 if it is not written there, and at a pointer in it, and returns what it has built of it for the schema. A
 // fault is returned with its place in the document.
 func (c *check) text(text []byte, offset int64, pointer string, record int64) (any, error) {
 	c.piece.startBytes(text, c.schema != nil)
@@ -55,17 +82,25 @@ func (c *check) text(text []byte, offset int64, pointer string, record int64) (a
 		err = c.conform(v, record, func(list []finding, each func(finding) bool) {
 			place(text, list, func(f finding) bool {
 				f.pointer = pointer + f.pointer
-				f.offset += offset
+				f.offset = shifted(f.offset, offset)
 				return each(f)
 			})
 		})
 	}
 	var f *fault
 	if errors.As(err, &f) {
-		f.offset += offset
+		f.offset = shifted(f.offset, offset)
 		f.pointer = pointer + f.pointer
 	}
 	return v, err
+}
+
+// shifted returns the offset in the document of what has one in a text.
+func shifted(offset, by int64) int64 {
+	if by < 0 {
+		return -1
+	}
+	return offset + by
 }
 
 // conform checks a value against the schema. The findings go through place, which
@@ -81,7 +116,7 @@ func (c *check) conform(v any, record int64, place func([]finding, func(finding)
 	if !c.report.full() {
 		place(list, func(f finding) bool {
 			c.report.add(CodeSchemaViolated, Violation{
-				Pointer: f.pointer, Line: f.line, Record: record, Keyword: f.keyword(), Message: f.message(), offset: f.offset,
+				Pointer: f.pointer, Line: f.line, Record: record, Keyword: f.keyword(), Message: f.message(), Value: f.value, offset: f.offset,
 			})
 			reported++
 			return !c.report.full()

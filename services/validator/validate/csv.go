@@ -2,9 +2,14 @@ package validate
 
 import (
 	"bufio"
+	"encoding/json"
 	"errors"
 	"io"
+	"slices"
 
+	"github.com/go-json-experiment/json/jsontext"
+
+	"segue/tableschema"
 	"segue/tabular"
 )
 
@@ -16,6 +21,11 @@ func (c *check) csv(r *bufio.Reader) error {
 		return c.csvError(err)
 	}
 	c.delim = rows.Delimiter()
+	table, ok := c.typed(rows)
+	if !ok {
+		return nil
+	}
+	object := make(map[string]any, len(rows.Header()))
 	for {
 		fields, err := rows.Read()
 		if errors.Is(err, io.EOF) {
@@ -28,25 +38,77 @@ func (c *check) csv(r *bufio.Reader) error {
 		if err := c.ctx.Err(); err != nil {
 			return err
 		}
+		for i, name := range rows.Header() {
+			object[name] = fields[i]
+		}
+		if table != nil && !c.cells(table, rows, fields, object) {
+			return nil
+		}
 		if c.schema == nil {
 			continue
 		}
-		if err := c.row(rows.Header(), fields, int64(rows.Line())); err != nil {
+		if err := c.row(rows.Header(), fields, object, int64(rows.Line())); err != nil {
 			return err
 		}
 	}
 }
 
-// row checks a row against the schema, as an object of strings.
-func (c *check) row(header, fields []string, line int64) error {
-	object := make(map[string]any, len(header))
-	for i, name := range header {
-		object[name] = fields[i]
+// typed returns the table that types the rows, nil if there is no table schema, and
+// whether there is a point in going on.
+func (c *check) typed(rows *tabular.Reader) (*tableschema.Table, bool) {
+	if c.table == nil {
+		return nil, true
 	}
+	table, err := c.table.Table(rows.Header(), tableschema.Limits{MaxKeys: c.cfg.MaxKeys})
+	if err != nil {
+		c.report.add(CodeSchemaViolated, Violation{Line: int64(rows.Line()), Keyword: "fields", Message: err.Error(), offset: -1})
+	}
+	return table, err == nil
+}
+
+// cells checks a row against the table schema and puts its values into object. It
+// says whether there is a point in going on.
+func (c *check) cells(table *tableschema.Table, rows *tabular.Reader, fields []string, object map[string]any) bool {
+	values, violations := table.Row(fields)
+	for _, v := range violations {
+		code := CodeSchemaViolated
+		if v.Limit {
+			code = CodeLimit
+			c.report.over = append(c.report.over, limitTable)
+		}
+		pointer := ""
+		if v.Field != "" {
+			pointer = string(pointerTo([]string{v.Field}))
+		}
+		c.report.add(code, Violation{Pointer: pointer, Line: int64(rows.Line()), Record: c.seen, Keyword: v.Keyword, Message: v.Message, Value: v.Value, offset: -1})
+		if v.Limit {
+			return false
+		}
+	}
+	for i, name := range rows.Header() {
+		switch v := values[i]; v.Kind {
+		case tableschema.Null:
+			object[name] = nil
+		case tableschema.Number:
+			object[name] = json.Number(v.Text)
+		case tableschema.Bool:
+			object[name] = v.Text == "true"
+		default:
+			object[name] = v.Text
+		}
+	}
+	return true
+}
+
+// row checks a row, as an object, against the schema.
+func (c *check) row(header, fields []string, object map[string]any, line int64) error {
 	return c.conform(object, c.seen, func(list []finding, each func(finding) bool) {
 		sortFindings(list)
 		for _, f := range list {
 			f.line, f.offset = line, -1
+			if i := slices.Index(header, jsontext.Pointer(f.pointer).LastToken()); i >= 0 && f.pointer != "" {
+				f.value = cut([]byte(fields[i]), maxExcerpt)
+			}
 			if !each(f) {
 				return
 			}
@@ -63,6 +125,7 @@ func (c *check) csvError(err error) error {
 	code := CodeNotWellFormed
 	if bad.Limit {
 		code = CodeLimit
+		c.report.over = append(c.report.over, limitCSV)
 	}
 	c.report.add(code, Violation{Line: int64(bad.Line), Column: int64(bad.Column), Message: bad.Reason, offset: -1})
 	return nil

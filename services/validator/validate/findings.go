@@ -16,8 +16,9 @@ type finding struct {
 	pointer string // into the value
 	err     *jsonschema.ValidationError
 	prop    string // of additionalProperties, the one that is meant
-	offset  int64  // in the document; -1 if the line is known instead
+	offset  int64  // in the document; -1 if the line is known instead, or nothing
 	line    int64
+	value   string // how the value begins
 }
 
 // flatten returns what a tree of errors comes to. It goes down through what only
@@ -92,7 +93,7 @@ func falseKeyword(address string) string {
 
 // place finds the findings in the text of the value and calls each with them, in
 // the order of the text, until it returns false. Their offset becomes that of the
-// value, or of the name of a member, in the text.
+// value in the text.
 func place(text []byte, findings []finding, each func(f finding) bool) {
 	at := make(map[string][]finding)
 	for _, f := range findings {
@@ -100,6 +101,7 @@ func place(text []byte, findings []finding, each func(f finding) bool) {
 	}
 	dec := jsontext.NewDecoder(bytes.NewBuffer(text))
 	for len(at) > 0 {
+		start := valueAt(text, dec.InputOffset())
 		if _, err := dec.ReadToken(); err != nil {
 			return // unreachable: the text is well-formed and has every pointer
 		}
@@ -107,13 +109,21 @@ func place(text []byte, findings []finding, each func(f finding) bool) {
 		here := at[pointer]
 		delete(at, pointer)
 		sortFindings(here)
+		if kind, length := dec.StackIndex(dec.StackDepth()); len(here) > 0 && kind == '{' && length%2 == 1 { // a name has been read
+			start = valueAt(text, dec.InputOffset())
+		}
 		for _, f := range here {
-			f.offset = dec.InputOffset() - 1 // on the right line, as no token spans two
+			f.offset, f.value = int64(start), excerpt(text[start:])
 			if !each(f) {
 				return
 			}
 		}
 	}
+}
+
+// valueAt returns where the next name or value begins.
+func valueAt(text []byte, offset int64) int {
+	return len(text) - len(bytes.TrimLeft(text[offset:], " \t\r\n,:"))
 }
 
 // sortFindings brings findings into an order that is always the same: the

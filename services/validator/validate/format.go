@@ -1,7 +1,6 @@
 package validate
 
 import (
-	"bufio"
 	"bytes"
 	"errors"
 	"io"
@@ -13,31 +12,42 @@ import (
 
 	"github.com/go-json-experiment/json/jsontext"
 
+	"segue/archive"
+	"segue/columnar"
 	"segue/document"
 )
 
 // The formats.
 const (
-	JSON   = "json"
-	NDJSON = "ndjson"
-	CSV    = "csv"
+	JSON    = "json"
+	NDJSON  = "ndjson"
+	CSV     = "csv"
+	XML     = "xml"
+	Parquet = "parquet"
 )
+
+// formats are all of them.
+var formats = []string{JSON, NDJSON, CSV, XML, Parquet}
 
 // prefixSize is how much of a document is looked at to tell its format, in bytes.
 const prefixSize = 64 << 10
 
 var formatByMediaType = map[string]string{
-	"application/json":          JSON,
-	"text/json":                 JSON,
-	"application/x-ndjson":      NDJSON,
-	"application/ndjson":        NDJSON,
-	"application/jsonl":         NDJSON,
-	"application/x-jsonl":       NDJSON,
-	"application/jsonlines":     NDJSON,
-	"application/x-jsonlines":   NDJSON,
-	"text/csv":                  CSV,
-	"application/csv":           CSV,
-	"text/tab-separated-values": CSV,
+	"application/json":               JSON,
+	"text/json":                      JSON,
+	"application/x-ndjson":           NDJSON,
+	"application/ndjson":             NDJSON,
+	"application/jsonl":              NDJSON,
+	"application/x-jsonl":            NDJSON,
+	"application/jsonlines":          NDJSON,
+	"application/x-jsonlines":        NDJSON,
+	"text/csv":                       CSV,
+	"application/csv":                CSV,
+	"text/tab-separated-values":      CSV,
+	"application/xml":                XML,
+	"text/xml":                       XML,
+	"application/vnd.apache.parquet": Parquet,
+	"application/x-parquet":          Parquet,
 }
 
 var formatByExtension = map[string]string{
@@ -47,21 +57,38 @@ var formatByExtension = map[string]string{
 	".jsonl":   NDJSON,
 	".csv":     CSV,
 	".tsv":     CSV,
+	".xml":     XML,
+	".rss":     XML,
+	".atom":    XML,
+	".kml":     XML,
+	".gpx":     XML,
+	".parquet": Parquet,
 }
 
 // detect returns the format of a document and why it is taken for that, as it
 // goes into messages. The format is empty if nothing tells.
-func detect(given string, doc document.Document, r *bufio.Reader) (format, because string, err error) {
+//
+// Of what was in a container neither the document's media type speaks, nor its
+// extension: a member has one of its own, and a gzip file what stands before its .gz.
+func detect(given string, doc document.Document, in *content) (format, because string, err error) {
 	if given != "" {
 		return given, "read as " + given + ", as the command says", nil
 	}
-	if f, name := byMediaType(doc.MediaType); f != "" {
-		return f, "read as " + f + " by its media type " + clip(name, maxQuote), nil
+	name := pathOf(doc.URL)
+	switch in.container {
+	case "":
+		if f, mediaType := byMediaType(doc.MediaType); f != "" {
+			return f, "read as " + f + " by its media type " + clip(mediaType, maxQuote), nil
+		}
+	case archive.Gzip:
+		name = strings.TrimSuffix(name, ".gz")
+	case archive.Zip:
+		name = in.member
 	}
-	if f, ext := byExtension(doc.URL); f != "" {
+	if f, ext := byExtension(name); f != "" {
 		return f, "read as " + f + " by its extension " + ext, nil
 	}
-	prefix, err := r.Peek(prefixSize)
+	prefix, err := in.r.Peek(prefixSize)
 	if err != nil && !errors.Is(err, io.EOF) {
 		return "", "", err
 	}
@@ -76,18 +103,26 @@ func byMediaType(mediaType string) (format, name string) {
 	if err != nil && !errors.Is(err, mime.ErrInvalidMediaParameter) {
 		return "", ""
 	}
-	if strings.HasSuffix(name, "+json") {
+	switch {
+	case strings.HasSuffix(name, "+json"):
 		return JSON, name
+	case strings.HasSuffix(name, "+xml") && name != "application/xhtml+xml" && name != "image/svg+xml":
+		return XML, name
 	}
 	return formatByMediaType[name], name
 }
 
-func byExtension(address string) (format, ext string) {
+// pathOf returns the path of a URL.
+func pathOf(address string) string {
 	u, err := url.Parse(address)
 	if err != nil {
-		return "", ""
+		return ""
 	}
-	ext = strings.ToLower(path.Ext(u.Path))
+	return u.Path
+}
+
+func byExtension(name string) (format, ext string) {
+	ext = strings.ToLower(path.Ext(name))
 	return formatByExtension[ext], ext
 }
 
@@ -95,9 +130,15 @@ func byExtension(address string) (format, ext string) {
 // is all of it. Objects and arrays are JSON, or NDJSON if the first line is one
 // and there is another. Else a first line with a delimiter is taken for CSV.
 func byContent(prefix []byte, whole bool) string {
+	if bytes.HasPrefix(prefix, []byte(columnar.Magic)) {
+		return Parquet
+	}
 	text := bytes.TrimLeft(bytes.TrimPrefix(prefix, []byte(bom)), " \t\r\n")
 	if len(text) == 0 {
 		return ""
+	}
+	if bytes.HasPrefix(text, []byte("<?xml")) {
+		return XML
 	}
 	line, rest, more := bytes.Cut(text, []byte("\n"))
 	if text[0] == '{' || text[0] == '[' {

@@ -46,7 +46,7 @@ func (c *check) whole(r io.Reader) error {
 }
 
 func tooLarge(limit int64) *fault {
-	return &fault{code: CodeLimit, message: "has more than " + strconv.FormatInt(limit, 10) +
+	return &fault{code: CodeLimit, limit: limitWhole, message: "has more than " + strconv.FormatInt(limit, 10) +
 		" bytes, too many to check against a schema as a whole: say with records where its records are, and give the schema of one"}
 }
 

@@ -80,7 +80,7 @@ func (p *probe) Validate(c *jsonschema.ValidatorContext, v any) {
 	}
 	m := p.meter
 	if m.steps += n; m.steps > m.limit {
-		panic(stopped{&fault{code: CodeLimit, message: fmt.Sprintf("the schema takes more than %d steps", m.limit)}})
+		panic(stopped{&fault{code: CodeLimit, limit: limitSteps, message: fmt.Sprintf("the schema takes more than %d steps", m.limit)}})
 	}
 	if err := m.ctx.Err(); err != nil {
 		panic(stopped{fmt.Errorf("apply schema: %w", err)})

@@ -59,7 +59,7 @@ func (l *lineReader) next() ([]byte, error) {
 		piece, err := l.r.ReadSlice('\n')
 		l.end += int64(len(piece))
 		if l.end-l.start > l.limit+1 {
-			return nil, &fault{code: CodeLimit, offset: l.start, message: fmt.Sprintf("line of more than %d bytes", l.limit)}
+			return nil, &fault{code: CodeLimit, limit: limitRecord, offset: l.start, message: fmt.Sprintf("line of more than %d bytes", l.limit)}
 		}
 		if err == nil && len(l.long) == 0 {
 			return piece[:len(piece)-1], nil

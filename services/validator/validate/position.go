@@ -5,10 +5,11 @@ import (
 	"cmp"
 	"io"
 	"slices"
+	"strings"
 )
 
-// locate fills in the lines, and the columns where asked for, of violations that
-// know their offset. It reads the document again and counts: only a document that
+// locate fills in lines and columns of violations that know their offset, and
+// what is written there where that is not known yet. It reads the document again and counts: only a document that
 // fails pays for line numbers.
 func locate(r io.Reader, list []Violation) error {
 	var wanted []*Violation
@@ -31,8 +32,10 @@ func locate(r io.Reader, list []Violation) error {
 			}
 			for len(wanted) > 0 && (wanted[0].offset < end || err == io.EOF && newline < 0) {
 				wanted[0].Line = line
-				if wanted[0].Keyword == "" {
-					wanted[0].Column = wanted[0].offset - start + 1
+				wanted[0].Column = wanted[0].offset - start + 1
+				if v := wanted[0]; v.Value == "" && v.offset >= offset {
+					written, _, _ := bytes.Cut(rest[min(v.offset-offset, int64(len(rest))):], []byte("\n"))
+					v.Value = strings.ToValidUTF8(cut(written, maxExcerpt), "\uFFFD")
 				}
 				wanted = wanted[1:]
 			}

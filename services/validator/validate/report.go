@@ -37,8 +37,8 @@ type Violation struct {
 	// Pointer is the JSON pointer (RFC 6901) to the value: into the document for
 	// json, into the record for ndjson and csv, into the schema for a bad schema.
 	Pointer string `json:"pointer"`
-	// Line is where the value begins, from 1. Column is the byte in the line, from 1,
-	// for what is not well-formed.
+	// Line is where the value begins, from 1, and Column its byte in the line, from 1.
+	// Parquet has neither, and of a cell of CSV the column is not known.
 	Line   int64 `json:"line,omitempty"`
 	Column int64 `json:"column,omitempty"`
 	// Record is the number of the record, from 1. 0 if the document is checked whole.
@@ -46,6 +46,8 @@ type Violation struct {
 	// Keyword is the keyword of the schema that is violated.
 	Keyword string `json:"keyword,omitempty"`
 	Message string `json:"message"`
+	// Value is the beginning of the value, as it is written: up to 64 bytes.
+	Value string `json:"value,omitempty"`
 
 	offset int64 // in the document, from which the line is found; -1 if it is known
 }
@@ -60,8 +62,9 @@ type report struct {
 	size  int
 	list  []Violation
 	more  int64
-	code  string // of the worst, which leads the summary
-	lead  int    // its index in list
+	code  string   // of the worst, which leads the summary
+	lead  int      // its index in list
+	over  []string // limits, for the metric
 }
 
 func (r *report) empty() bool { return r.code == "" }
@@ -88,6 +91,9 @@ func (r *report) add(code string, v Violation) {
 
 // fault takes a fault of a record, or of the document (record 0).
 func (r *report) fault(f *fault, record int64) {
+	if f.limit != "" {
+		r.over = append(r.over, f.limit)
+	}
 	r.add(f.code, Violation{Pointer: f.pointer, Record: record, Message: f.message, offset: f.offset})
 }
 
@@ -112,6 +118,9 @@ func (r *report) summary(because string) string {
 	case CodeSchemaViolated, CodeLimit, CodeNoRecordsThere, CodeBadSchema:
 		return line
 	}
+	if because == "" { // it was not read at all
+		return line
+	}
 	return line + " (" + because + ")"
 }
 
@@ -121,7 +130,7 @@ func (v Violation) summary() string {
 	if v.Line > 0 {
 		place = append(place, fmt.Sprintf("line %d", v.Line))
 	}
-	if v.Column > 0 {
+	if v.Column > 0 && v.Keyword == "" {
 		place = append(place, fmt.Sprintf("column %d", v.Column))
 	}
 	if v.Pointer != "" {

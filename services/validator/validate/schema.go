@@ -55,7 +55,7 @@ type compiler struct {
 
 func newCompiler(cfg Config) (*compiler, error) {
 	c := &compiler{cfg: cfg, known: loader{}}
-	for uri, text := range cfg.Schemas {
+	for uri, text := range cfg.KnownSchemas {
 		v, err := c.parse(text)
 		if err != nil {
 			return nil, fmt.Errorf("read schema %s: %w", uri, err)
@@ -68,9 +68,6 @@ func newCompiler(cfg Config) (*compiler, error) {
 // compile makes a schema of its text. Its error is a [participant.Error] unless
 // the fault is not the schema's.
 func (c *compiler) compile(text []byte) (s *schema, err error) {
-	if len(text) > c.cfg.MaxSchema {
-		return nil, badSchema(fmt.Sprintf("has %d bytes, at most %d can be", len(text), c.cfg.MaxSchema), report{})
-	}
 	v, err := c.parse(text)
 	if err != nil {
 		return nil, badSchema(err.Error(), report{})
@@ -97,6 +94,20 @@ func (c *compiler) compile(text []byte) (s *schema, err error) {
 	}
 	s.meter.all = nil
 	return s, nil
+}
+
+// CheckSchema says what is wrong with the text of a JSON Schema.
+func CheckSchema(text []byte) error {
+	cfg, err := Config{}.withDefaults()
+	if err != nil {
+		return err
+	}
+	c, err := newCompiler(cfg)
+	if err != nil {
+		return err
+	}
+	_, err = c.compile(text)
+	return err
 }
 
 // draftOf returns the draft that a schema says it is written in, else 2020-12. It

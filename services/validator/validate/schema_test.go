@@ -35,10 +35,10 @@ func TestViolationsHaveTheirPlace(t *testing.T) {
 			in:      validate.Input{Format: "json", Schema: json.RawMessage(`{"items":` + product + `}`)},
 			summary: "line 3, /1: missing property 'name' (and 3 more)",
 			want: []validate.Violation{
-				{Pointer: "/1", Line: 3, Keyword: "required", Message: "missing property 'name'"},
-				{Pointer: "/1/price", Line: 3, Keyword: "type", Message: "got string, want number"},
-				{Pointer: "/1/extra", Line: 4, Keyword: "additionalProperties", Message: `property "extra" is not allowed`},
-				{Pointer: "/2", Line: 6, Keyword: "type", Message: "got number, want object"},
+				{Pointer: "/1", Line: 3, Column: 1, Keyword: "required", Message: "missing property 'name'", Value: "{\"price\": \"x\",\n \"extra\":1}"},
+				{Pointer: "/1/price", Line: 3, Column: 11, Keyword: "type", Message: "got string, want number", Value: `"x"`},
+				{Pointer: "/1/extra", Line: 4, Column: 10, Keyword: "additionalProperties", Message: `property "extra" is not allowed`, Value: "1"},
+				{Pointer: "/2", Line: 6, Column: 1, Keyword: "type", Message: "got number, want object", Value: "7"},
 			},
 		},
 		"records": {
@@ -46,8 +46,8 @@ func TestViolationsHaveTheirPlace(t *testing.T) {
 			in:      validate.Input{Format: "json", Records: pointer("/items"), Schema: json.RawMessage(product)},
 			summary: "line 3, /items/1/name: minLength: got 0, want 1 (and 1 more)",
 			want: []validate.Violation{
-				{Pointer: "/items/1/name", Line: 3, Record: 2, Keyword: "minLength", Message: "minLength: got 0, want 1"},
-				{Pointer: "/items/1/price", Line: 4, Record: 2, Keyword: "minimum", Message: "minimum: got -0.10000000000000000001, want 0"},
+				{Pointer: "/items/1/name", Line: 3, Column: 10, Record: 2, Keyword: "minLength", Message: "minLength: got 0, want 1", Value: `""`},
+				{Pointer: "/items/1/price", Line: 4, Column: 11, Record: 2, Keyword: "minimum", Message: "minimum: got -0.10000000000000000001, want 0", Value: "-0.10000000000000000001"},
 			},
 		},
 		"ndjson": {
@@ -55,8 +55,8 @@ func TestViolationsHaveTheirPlace(t *testing.T) {
 			in:      validate.Input{Format: "ndjson", Schema: json.RawMessage(product)},
 			summary: "line 4, column 12: invalid character ',' at start of value (and 1 more) (read as ndjson, as the command says)",
 			want: []validate.Violation{
-				{Pointer: "/name", Line: 3, Record: 2, Keyword: "type", Message: "got number, want string"},
-				{Line: 4, Column: 12, Record: 3, Message: "invalid character ',' at start of value"},
+				{Pointer: "/name", Line: 3, Column: 9, Record: 2, Keyword: "type", Message: "got number, want string", Value: "1"},
+				{Line: 4, Column: 12, Record: 3, Message: "invalid character ',' at start of value", Value: ",}"},
 			},
 		},
 		"csv": {
@@ -64,8 +64,8 @@ func TestViolationsHaveTheirPlace(t *testing.T) {
 			in:      validate.Input{Format: "csv", Schema: json.RawMessage(`{"properties":{"price":{"pattern":"^[0-9]+$"}}}`)},
 			summary: `line 2, /price: "1\n2" does not match pattern "^[0-9]+$" (and 1 more)`,
 			want: []validate.Violation{
-				{Pointer: "/price", Line: 2, Record: 1, Keyword: "pattern", Message: `"1\n2" does not match pattern "^[0-9]+$"`},
-				{Pointer: "/price", Line: 4, Record: 2, Keyword: "pattern", Message: `"x" does not match pattern "^[0-9]+$"`},
+				{Pointer: "/price", Line: 2, Record: 1, Keyword: "pattern", Message: `"1\n2" does not match pattern "^[0-9]+$"`, Value: "1\n2"},
+				{Pointer: "/price", Line: 4, Record: 2, Keyword: "pattern", Message: `"x" does not match pattern "^[0-9]+$"`, Value: "x"},
 			},
 		},
 		"alternatives": {
@@ -73,7 +73,7 @@ func TestViolationsHaveTheirPlace(t *testing.T) {
 			in:      validate.Input{Format: "json", Schema: json.RawMessage(`{"properties":{"a":{"anyOf":[{"type":"string"},{"$ref":"#/$defs/n"}]}},"$defs":{"n":{"type":"number"}}}`)},
 			summary: "line 1, /a: 'anyOf' failed: got boolean, want string; got boolean, want number",
 			want: []validate.Violation{
-				{Pointer: "/a", Line: 1, Keyword: "anyOf", Message: "'anyOf' failed: got boolean, want string; got boolean, want number"},
+				{Pointer: "/a", Line: 1, Column: 6, Keyword: "anyOf", Message: "'anyOf' failed: got boolean, want string; got boolean, want number", Value: "true"},
 			},
 		},
 		// The library reports each name with the place of an object visited later.
@@ -82,9 +82,9 @@ func TestViolationsHaveTheirPlace(t *testing.T) {
 			in:      validate.Input{Format: "json", Schema: json.RawMessage(`{"$defs":{"o":{"propertyNames":{"maxLength":1},"additionalProperties":{"$ref":"#/$defs/o"}}},"items":{"$ref":"#/$defs/o"}}`)},
 			summary: `line 1, /0: property name "ab" is not allowed (and 2 more)`,
 			want: []validate.Violation{
-				{Pointer: "/0", Line: 1, Keyword: "propertyNames", Message: `property name "ab" is not allowed`},
-				{Pointer: "/1/b", Line: 2, Keyword: "propertyNames", Message: `property name "abc" is not allowed`},
-				{Pointer: "/1/b", Line: 2, Keyword: "propertyNames", Message: `property name "abd" is not allowed`},
+				{Pointer: "/0", Line: 1, Column: 2, Keyword: "propertyNames", Message: `property name "ab" is not allowed`, Value: `{"ab":1}`},
+				{Pointer: "/1/b", Line: 2, Column: 6, Keyword: "propertyNames", Message: `property name "abc" is not allowed`, Value: `{"abc":1,"abd":2}`},
+				{Pointer: "/1/b", Line: 2, Column: 6, Keyword: "propertyNames", Message: `property name "abd" is not allowed`, Value: `{"abc":1,"abd":2}`},
 			},
 		},
 		"forbidden": {
@@ -92,10 +92,10 @@ func TestViolationsHaveTheirPlace(t *testing.T) {
 			in:      validate.Input{Format: "json", Schema: json.RawMessage(`{"properties":{"a":false,"b":{"prefixItems":[true],"items":false},"c":{"not":{}}},"unevaluatedProperties":false}`)},
 			summary: `line 1, /a: is not allowed here (and 3 more)`,
 			want: []validate.Violation{
-				{Pointer: "/a", Line: 1, Keyword: "properties", Message: "is not allowed here"},
-				{Pointer: "/b/1", Line: 1, Keyword: "items", Message: "is not allowed here"},
-				{Pointer: "/c", Line: 1, Keyword: "not", Message: "fits the schema in 'not'"},
-				{Pointer: "/d", Line: 1, Keyword: "unevaluatedProperties", Message: "is not allowed here"},
+				{Pointer: "/a", Line: 1, Column: 6, Keyword: "properties", Message: "is not allowed here", Value: "1"},
+				{Pointer: "/b/1", Line: 1, Column: 15, Keyword: "items", Message: "is not allowed here", Value: "2"},
+				{Pointer: "/c", Line: 1, Column: 22, Keyword: "not", Message: "fits the schema in 'not'", Value: "3"},
+				{Pointer: "/d", Line: 1, Column: 28, Keyword: "unevaluatedProperties", Message: "is not allowed here", Value: "4"},
 			},
 		},
 	} {
@@ -162,7 +162,7 @@ func TestDetailsFitIntoTheOutcome(t *testing.T) {
 
 func TestBadSchemas(t *testing.T) {
 	t.Parallel()
-	f := newFixture(t, validate.Config{Schemas: map[string][]byte{"https://example.com/known.json": []byte(`{"type":"string"}`)}})
+	f := newFixture(t, validate.Config{KnownSchemas: map[string][]byte{"https://example.com/known.json": []byte(`{"type":"string"}`)}})
 	for name, test := range map[string]struct{ schema, want string }{
 		"no JSON":             {`{"type":`, `schema at byte 8, at /type: ends in the middle`},
 		"duplicate keyword":   {`{"type":"string","type":"number"}`, `schema at byte 17, at /type: name "type" is there twice`},
@@ -335,7 +335,7 @@ func TestConfigIsChecked(t *testing.T) {
 	t.Parallel()
 	for _, cfg := range []validate.Config{
 		{MaxDepth: -1}, {MaxDepth: 1001}, {MaxWhole: -1}, {MaxSteps: -1},
-		{Schemas: map[string][]byte{"x": []byte("{")}},
+		{KnownSchemas: map[string][]byte{"x": []byte("{")}},
 	} {
 		if _, err := validate.New(cfg, new(store)); err == nil {
 			t.Errorf("%+v: want an error", cfg)
@@ -440,7 +440,7 @@ func TestDetection(t *testing.T) {
 		"extension, wrong":         {document.Document{URL: "http://x/a.json"}, "<html>", "failure line 1, column 1: invalid character '<' at start of value (read as json by its extension .json)"},
 		"HTML":                     {document.Document{}, "<!DOCTYPE html>, really\n", "failure the format is not known, say it with format (neither media type, extension nor content tell the format)"},
 		"text":                     {document.Document{}, "hello\nworld\n", "failure the format is not known"},
-		"binary":                   {document.Document{}, "PK\x03\x04,,\x00\x00\n", "failure the format is not known"},
+		"binary":                   {document.Document{}, "PK\x07\x08,,\x00\x00\n", "failure the format is not known"},
 		"empty":                    {document.Document{}, "", "failure the format is not known"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -21,7 +21,7 @@ func TestJSONSchemaSuite(t *testing.T) {
 	if _, err := os.Stat(suiteDir); err != nil {
 		t.Skipf("the JSON Schema test suite is not at %s, so draft 2020-12 and 7 are NOT tested: put a checkout of json-schema-org/JSON-Schema-Test-Suite there", suiteDir)
 	}
-	f := newFixture(t, validate.Config{Schemas: remotes(t)})
+	f := newFixture(t, validate.Config{KnownSchemas: remotes(t)})
 	for _, draft := range []struct {
 		name, uri string
 		tests     int

@@ -1,18 +1,20 @@
 package validate
 
 import (
-	"bufio"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"slices"
+	"strings"
 
 	"github.com/go-json-experiment/json/jsontext"
 
+	"segue/archive"
 	"segue/document"
 	"segue/participant"
+	"segue/schemas"
+	"segue/tableschema"
 )
 
 // Name is the name of the service.
@@ -21,24 +23,34 @@ const Name = "validator"
 // Input is what a command asks for.
 type Input struct {
 	Document document.Document `json:"document"`
-	// Format is json, ndjson or csv. Empty means that it is to be told from the
+	// Format is json, ndjson, csv, xml or parquet. Empty means that it is to be told from the
 	// document's media type, URL and content, in this order.
 	Format string `json:"format,omitempty"`
 	// Records is the JSON pointer (RFC 6901) to the array that holds the records,
-	// empty for the document itself. Nil means that there are none. Only for json.
+	// empty for the document itself, and for xml the path of their elements, such as
+	// /feed/entry. Nil means that there are none. Only for json and xml.
 	Records *string `json:"records,omitempty"`
-	// Schema is a JSON Schema. Absent or null means that there is none.
+	// Schema is a JSON Schema, or a string that names one that is registered:
+	// name@version. Absent or null means that there is none. Not for xml.
 	Schema json.RawMessage `json:"schema,omitempty"`
+	// Table is a Table Schema, or a string that names one. Only for csv.
+	Table json.RawMessage `json:"table,omitempty"`
+	// Member is the member of a zip file to check. Empty means its only one.
+	Member string `json:"member,omitempty"`
 }
 
 // Output describes a document that has passed.
 type Output struct {
 	Format string `json:"format"`
 	// Records is how many there are: lines, rows, elements of the array that the
-	// records pointer selects or that the document is. Any other document is one.
+	// records pointer selects or that the document is, elements at the path. Any other document is one.
 	Records int64 `json:"records"`
 	// Delimiter is that of CSV.
 	Delimiter string `json:"delimiter,omitempty"`
+	// Container is what the document was in, gzip or zip, and Member which part of
+	// a zip file it is.
+	Container string `json:"container,omitempty"`
+	Member    string `json:"member,omitempty"`
 }
 
 // Validator checks documents. It may be used concurrently.
@@ -47,6 +59,7 @@ type Validator struct {
 	docs     document.Store
 	compiler *compiler
 	shelf    shelf
+	metrics  metrics
 }
 
 // New makes the service.
@@ -59,7 +72,7 @@ func New(cfg Config, docs document.Store) (participant.Service, error) {
 }
 
 // NewValidator makes the handler alone. It fails for a negative or impossible
-// limit, and for a text in cfg.Schemas that is not JSON.
+// limit, and for a text in cfg.KnownSchemas that is not JSON.
 func NewValidator(cfg Config, docs document.Store) (*Validator, error) {
 	cfg, err := cfg.withDefaults()
 	if err != nil {
@@ -69,7 +82,7 @@ func NewValidator(cfg Config, docs document.Store) (*Validator, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make validator: %w", err)
 	}
-	return &Validator{cfg: cfg, docs: docs, compiler: compiler}, nil
+	return &Validator{cfg: cfg, docs: docs, compiler: compiler, metrics: newMetrics(cfg.Metrics)}, nil
 }
 
 // Validate checks a document. It changes nothing, so that it may run any number
@@ -77,75 +90,117 @@ func NewValidator(cfg Config, docs document.Store) (*Validator, error) {
 // others are a permanent [participant.Error].
 func (v *Validator) Validate(ctx context.Context, cmd participant.Command[Input]) (Output, error) {
 	in := cmd.Input
+	if in.Format != "" && !slices.Contains(formats, in.Format) {
+		return Output{}, badInput("format %q is none of %s", clip(in.Format, maxQuote), strings.Join(formats, ", "))
+	}
 	c := check{ctx: ctx, cfg: &v.cfg, report: report{limit: v.cfg.MaxViolations}}
-	if err := c.take(in); err != nil {
+	if err := v.schemas(&c, in); err != nil {
 		return Output{}, err
 	}
-	if len(in.Schema) > 0 && string(in.Schema) != "null" {
-		var err error
-		if c.schema, err = v.schema(in.Schema); err != nil {
-			return Output{}, err
-		}
+	if c.schema != nil {
 		defer v.shelf.put(c.schema)
 	}
-	doc, err := v.docs.Open(ctx, in.Document.Ref)
+	doc, err := v.open(ctx, in)
+	defer doc.close()
+	format, because := in.Format, ""
+	if err == nil {
+		format, because, err = detect(in.Format, in.Document, doc)
+	}
+	if err == nil {
+		err = c.take(in, format)
+	}
+	if err == nil && format == Parquet {
+		if err = doc.spool(ctx, v, in); err == nil {
+			err = c.parquet(doc.file)
+		}
+	} else if err == nil {
+		err = c.as(format, doc.r)
+	}
+	if err = c.noted(err); err == nil {
+		err = doc.drain()
+	}
 	if err != nil {
 		return Output{}, storeError(err)
 	}
-	defer doc.Close() // an error here would say nothing about what has been read
-	r := bufio.NewReaderSize(doc, prefixSize)
-	format, because, err := detect(in.Format, in.Document, r)
-	if err != nil {
-		return Output{}, storeError(err)
-	}
-	if err := c.run(format, r); err != nil {
-		return Output{}, storeError(err)
-	}
+	v.metrics.count(c.report.over)
 	if c.report.empty() {
-		return c.output(format), nil
+		return c.output(format, doc), nil
 	}
-	if err := v.locate(ctx, in.Document.Ref, c.report.list); err != nil {
+	if err := v.locate(ctx, in, c.report.list); err != nil {
 		return Output{}, storeError(err)
 	}
 	return Output{}, c.report.err(format, because)
 }
 
-// take looks at the command.
-func (c *check) take(in Input) error {
-	if !slices.Contains([]string{"", JSON, NDJSON, CSV}, in.Format) {
-		return badInput("format %q is none of json, ndjson and csv", clip(in.Format, maxQuote))
+// schemas finds the schemas of a command.
+func (v *Validator) schemas(c *check, in Input) error {
+	text, err := v.resolve(c.ctx, "schema", in.Schema)
+	if err == nil && text != nil {
+		c.schema, err = v.schema(text)
 	}
-	if in.Records == nil {
-		return nil
+	if err != nil {
+		return err
 	}
-	p := jsontext.Pointer(*in.Records)
-	if !p.IsValid() {
-		return badInput("records %q is no JSON pointer, such as /items", clip(*in.Records, maxQuote))
+	if text, err = v.resolve(c.ctx, "table", in.Table); err != nil || text == nil {
+		return err
 	}
-	c.records = slices.AppendSeq([]string{}, p.Tokens()) // not nil, though maybe empty
+	if c.table, err = tableschema.Load(text); err != nil {
+		return badSchema(fmt.Sprintf("in table cannot be used: %v", err), report{})
+	}
 	return nil
 }
 
-// run checks the document to its end. An error means that there is no verdict.
-func (c *check) run(format string, r *bufio.Reader) error {
-	switch {
-	case format == "":
-		c.report.add(CodeUnknownFormat, Violation{Message: "the format is not known, say it with format", offset: -1})
-	case c.records != nil && format != JSON:
-		c.report.add(participant.CodeBadInput, Violation{Message: "records is for json only", offset: -1})
-	default:
-		if err := c.as(format, r); err != nil {
-			return err
-		}
+// resolve returns the text of a schema, nil if there is none.
+func (v *Validator) resolve(ctx context.Context, what string, given json.RawMessage) ([]byte, error) {
+	text, err := schemas.Resolve(ctx, v.cfg.Schemas, given)
+	switch wrong := (*schemas.Error)(nil); {
+	case errors.As(err, &wrong):
+		return nil, badInput("%s: %w", what, err)
+	case err != nil:
+		return nil, fmt.Errorf("look up %s: %w", what, err)
+	case len(text) > v.cfg.MaxSchema:
+		v.metrics.count([]string{limitSchema})
+		return nil, badSchema(fmt.Sprintf("has %d bytes, at most %d can be", len(text), v.cfg.MaxSchema), report{})
 	}
-	// A verdict, good or bad, is one on the right bytes: the store compares the
-	// digest at the end.
-	_, err := io.Copy(io.Discard, r)
-	return err
+	return text, nil
 }
 
-func (c *check) output(format string) Output {
-	out := Output{Format: format, Records: c.seen}
+// take looks whether what the command says goes with the format.
+func (c *check) take(in Input, format string) error {
+	wrong := func(message string) error {
+		return &fault{code: participant.CodeBadInput, offset: -1, message: message}
+	}
+	switch {
+	case format == "":
+		return &fault{code: CodeUnknownFormat, offset: -1, message: "the format is not known, say it with format"}
+	case c.table != nil && format != CSV:
+		return wrong("table is for csv only")
+	case c.schema != nil && format == XML:
+		return wrong("schema is not for xml, of which only the form is checked: leave it out")
+	case in.Records == nil:
+		return nil
+	}
+	switch format {
+	case JSON:
+		p := jsontext.Pointer(*in.Records)
+		if !p.IsValid() {
+			return wrong(fmt.Sprintf("records %q is no JSON pointer, such as /items", clip(*in.Records, maxQuote)))
+		}
+		c.records = slices.AppendSeq([]string{}, p.Tokens()) // not nil, though maybe empty
+	case XML:
+		path, ok := elementPath(*in.Records)
+		if !ok {
+			return wrong(fmt.Sprintf("records %q is no path of elements, such as /feed/entry", clip(*in.Records, maxQuote)))
+		}
+		c.records = path
+	default:
+		return wrong("records is for json and xml only")
+	}
+	return nil
+}
+
+func (c *check) output(format string, doc *content) Output {
+	out := Output{Format: format, Records: c.seen, Container: doc.container, Member: doc.member}
 	if c.delim != 0 {
 		out.Delimiter = string(c.delim)
 	}
@@ -161,20 +216,23 @@ func (v *Validator) schema(text []byte) (*schema, error) {
 }
 
 // locate opens the document again to find the lines that are not known.
-func (v *Validator) locate(ctx context.Context, ref document.Ref, list []Violation) error {
+func (v *Validator) locate(ctx context.Context, in Input, list []Violation) error {
 	if !slices.ContainsFunc(list, func(v Violation) bool { return v.offset >= 0 }) {
 		return nil
 	}
-	doc, err := v.docs.Open(ctx, ref)
+	doc, err := v.open(ctx, in)
+	defer doc.close()
 	if err != nil {
 		return err
 	}
-	defer doc.Close()
-	r := bufio.NewReader(doc)
-	if err := skipBOM(r); err != nil && !errors.As(err, new(*fault)) {
+	if err := skipBOM(doc.r); err != nil && !errors.As(err, new(*fault)) {
 		return err
 	}
-	return locate(r, list)
+	err = locate(doc.r, list)
+	if container := (*archive.Error)(nil); errors.As(err, &container) {
+		return nil // what lies behind the fault of a container has no lines
+	}
+	return err
 }
 
 // storeError says what an error of the store means. It may pass, even if the

@@ -22,10 +22,11 @@ type walker struct {
 	window window       // what dec reads from, when it reads a stream
 	bytes  bytes.Buffer // when it reads bytes
 
-	build  bool  // make Go values, for the schema
-	values int   // values built
-	depth  int   // arrays and objects open
-	names  int64 // memory for the names of the open objects
+	build  bool              // make Go values, for the schema
+	values int               // values built
+	depth  int               // arrays and objects open
+	names  int64             // memory for the names of the open objects
+	known  map[string]string // names by how they are written
 }
 
 // start begins with a stream. Nothing is built from streams.
@@ -78,7 +79,7 @@ func (w *walker) end() error {
 func (w *walker) value() (any, error) {
 	if w.build {
 		if w.values++; w.values > w.cfg.MaxValues {
-			return nil, w.fault(CodeLimit, "more than %d values to check against a schema at once", w.cfg.MaxValues)
+			return nil, w.over(limitValues, 0, "more than %d values to check against a schema at once", w.cfg.MaxValues)
 		}
 	}
 	kind := w.dec.PeekKind()
@@ -93,7 +94,7 @@ func (w *walker) value() (any, error) {
 		return nil, err
 	}
 	if kind == '0' && !digitsWithin(raw, w.cfg.MaxNumber) {
-		return nil, w.faultBefore(len(raw), CodeLimit, "number of more than %d digits", w.cfg.MaxNumber)
+		return nil, w.over(limitNumber, len(raw), "number of more than %d digits", w.cfg.MaxNumber)
 	}
 	if !w.build {
 		return nil, nil
@@ -117,7 +118,7 @@ func (w *walker) object() (any, error) {
 	err := w.members(func(quoted jsontext.Value) error {
 		var name string
 		if w.build { // before the next read, which invalidates quoted
-			name = unquote(quoted)
+			name = w.name(quoted)
 		}
 		v, err := w.value()
 		if w.build {
@@ -153,7 +154,7 @@ func (w *walker) members(each func(quoted jsontext.Value) error) error {
 			return err
 		}
 		if w.names += int64(len(name)) + nameOverhead; w.names > w.cfg.MaxNames {
-			return w.fault(CodeLimit, "objects with names of more than %d bytes, each counted with %d more", w.cfg.MaxNames, nameOverhead)
+			return w.over(limitNames, 0, "objects with names of more than %d bytes, each counted with %d more", w.cfg.MaxNames, nameOverhead)
 		}
 		if err := each(name); err != nil {
 			return err
@@ -182,7 +183,7 @@ func (w *walker) enter() error {
 	}
 	w.window.done = w.dec.InputOffset()
 	if w.depth++; w.depth > w.cfg.MaxDepth {
-		return w.faultBefore(1, CodeLimit, "nested deeper than %d", w.cfg.MaxDepth)
+		return w.over(limitDepth, 1, "nested deeper than %d", w.cfg.MaxDepth)
 	}
 	return nil
 }
@@ -205,7 +206,7 @@ func (w *walker) scalar() (jsontext.Value, error) {
 	}
 	w.window.done = w.dec.InputOffset()
 	if int64(len(raw)) > w.cfg.MaxToken {
-		return nil, w.faultBefore(len(raw), CodeLimit, "string or number of more than %d bytes", w.cfg.MaxToken)
+		return nil, w.over(limitToken, len(raw), "string or number of more than %d bytes", w.cfg.MaxToken)
 	}
 	return raw, nil
 }
@@ -217,13 +218,35 @@ func (w *walker) raw(limit int64) (jsontext.Value, error) {
 	defer w.lookahead(w.cfg.MaxToken)
 	raw, err := w.dec.ReadValue()
 	if errors.Is(err, errWindow) || int64(len(raw)) > limit {
-		return nil, w.faultBefore(len(raw), CodeLimit, "record of more than %d bytes", limit)
+		return nil, w.over(limitRecord, len(raw), "record of more than %d bytes", limit)
 	}
 	if err != nil {
 		return nil, w.located(err)
 	}
 	w.window.done = w.dec.InputOffset()
 	return raw, nil
+}
+
+const (
+	// maxNames is how many names a walker keeps, so that those which come again, as
+	// in records all do, are not made again, and maxName the longest of them in bytes.
+	maxNames = 1024
+	maxName  = 64
+)
+
+// name returns the text of a name.
+func (w *walker) name(quoted []byte) string {
+	if name, ok := w.known[string(quoted)]; ok {
+		return name
+	}
+	name := unquote(quoted)
+	if len(quoted) <= maxName && len(w.known) < maxNames {
+		if w.known == nil {
+			w.known = make(map[string]string)
+		}
+		w.known[string(quoted)] = name
+	}
+	return name
 }
 
 // unquote returns the text of a valid JSON string.
@@ -238,7 +261,8 @@ func unquote(raw jsontext.Value) string {
 // fault is what is wrong with a document, at a place in it.
 type fault struct {
 	code    string
-	offset  int64 // byte in the input, from 0
+	limit   string // the limit that is gone over, one of those that are counted
+	offset  int64  // byte in the input, from 0; -1 if it is not known
 	pointer string
 	message string
 }
@@ -249,6 +273,13 @@ func (f *fault) Error() string { return f.message }
 // fault reports what is wrong after the last token.
 func (w *walker) fault(code, format string, args ...any) *fault {
 	return w.faultBefore(0, code, format, args...)
+}
+
+// over reports the last n bytes for a limit.
+func (w *walker) over(limit string, n int, format string, args ...any) *fault {
+	f := w.faultBefore(n, CodeLimit, format, args...)
+	f.limit = limit
+	return f
 }
 
 // faultBefore reports what is wrong with the last n bytes.
@@ -267,9 +298,9 @@ func (w *walker) located(err error) error {
 	var syntax *jsontext.SyntacticError
 	switch {
 	case errors.As(err, &syntax):
-		return &fault{CodeNotWellFormed, syntax.ByteOffset, string(syntax.JSONPointer), syntaxMessage(syntax)}
+		return &fault{code: CodeNotWellFormed, offset: syntax.ByteOffset, pointer: string(syntax.JSONPointer), message: syntaxMessage(syntax)}
 	case errors.Is(err, errWindow):
-		return w.fault(CodeLimit, "string, number or white space of more than %d bytes", w.cfg.MaxToken)
+		return w.over(limitToken, 0, "string, number or white space of more than %d bytes", w.cfg.MaxToken)
 	case errors.Is(err, io.EOF):
 		return w.fault(CodeNotWellFormed, "there is no value")
 	}

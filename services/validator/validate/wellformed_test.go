@@ -139,9 +139,9 @@ func TestRecordsPointer(t *testing.T) {
 		"leading zero":      {validate.Input{Format: "json", Records: pointer("/00")}, `[[]]`, `no_records_there the records pointer "/00" is not in`},
 		"no pointer":        {validate.Input{Format: "json", Records: pointer("items")}, `[]`, `bad_input records "items" is no JSON pointer`},
 		"bad escape":        {validate.Input{Format: "json", Records: pointer("/~2")}, `[]`, `bad_input records "/~2" is no JSON pointer`},
-		"of lines":          {validate.Input{Format: "ndjson", Records: pointer("")}, `{}`, `bad_input records is for json only`},
+		"of lines":          {validate.Input{Format: "ndjson", Records: pointer("")}, `{}`, `bad_input records is for json and xml only`},
 		"ill-formed behind": {validate.Input{Format: "json", Records: pointer("/a")}, `{"a":[],"b":}`, `not_well_formed line 1, column 13`},
-		"no such format":    {validate.Input{Format: "xml"}, `{}`, `bad_input format "xml" is none of`},
+		"no such format":    {validate.Input{Format: "yaml"}, `{}`, `bad_input format "yaml" is none of`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

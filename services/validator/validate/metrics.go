@@ -1,0 +1,49 @@
+package validate
+
+import "github.com/prometheus/client_golang/prometheus"
+
+// The limits that a document can go over, as the metric names them.
+const (
+	limitContainer = "container"
+	limitDepth     = "depth"
+	limitNames     = "names"
+	limitNumber    = "number"
+	limitParquet   = "parquet"
+	limitRecord    = "record"
+	limitSchema    = "schema"
+	limitSpool     = "spool"
+	limitSteps     = "steps"
+	limitTable     = "table"
+	limitToken     = "token"
+	limitValues    = "values"
+	limitWhole     = "whole"
+	limitCSV       = "csv"
+	limitXML       = "xml"
+)
+
+// metrics counts the limits that documents and schemas go over:
+//
+//	segue_validate_limits_total{limit} => violations of the limit
+type metrics struct{ limits *prometheus.CounterVec }
+
+func newMetrics(r prometheus.Registerer) metrics {
+	m := metrics{prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "segue_validate_limits_total", Help: "Documents and schemas that were refused because they go over a limit.",
+	}, []string{"limit"})}
+	for _, limit := range []string{
+		limitContainer, limitDepth, limitNames, limitNumber, limitParquet, limitRecord, limitSchema, limitSpool, limitSteps,
+		limitTable, limitToken, limitValues, limitWhole, limitCSV, limitXML,
+	} {
+		m.limits.WithLabelValues(limit)
+	}
+	if r != nil {
+		r.MustRegister(m.limits)
+	}
+	return m
+}
+
+func (m metrics) count(limits []string) {
+	for _, limit := range limits {
+		m.limits.WithLabelValues(limit).Inc()
+	}
+}
