@@ -16,7 +16,7 @@ type caller struct {
 	w        *world
 	plan     []start
 	runs     map[string]wish // run that must come of it
-	refused  int             // starts that must be rejected
+	refused  map[string]bool // starts that must be rejected, by what tells them apart
 	finished atomic.Bool
 }
 
@@ -33,7 +33,7 @@ type start struct {
 }
 
 func newCaller(w *world) *caller {
-	c := &caller{w: w, runs: make(map[string]wish)}
+	c := &caller{w: w, runs: make(map[string]wish), refused: make(map[string]bool)}
 	for i := range w.options.Runs {
 		c.plan = append(c.plan, c.prepare(i))
 	}
@@ -47,7 +47,6 @@ func (c *caller) prepare(i int) start {
 	name, data, unfit := c.w.play.order(i)
 	bad := d.chance(0.12, "bad", word)
 	if bad {
-		c.refused++
 		switch d.below(3, "how bad", word) {
 		case 0:
 			name = "no-such-saga"
@@ -72,8 +71,14 @@ func (c *caller) prepare(i int) start {
 	for n := range 1 + d.below(3, "doubles", word) {
 		s.messages = append(s.messages, forms[n%len(forms)])
 	}
-	if read, err := events.DecodeStart(s.messages[0]); err == nil && !bad {
-		c.runs[events.RunID(read.Source, read.ID)] = wish{name, i}
+	read, err := events.DecodeStart(s.messages[0])
+	switch id := events.RunID(read.Source, read.ID); {
+	case bad && err == nil:
+		c.refused[id] = true
+	case bad:
+		c.refused[fmt.Sprint(s.messages[0])] = true
+	default:
+		c.runs[id] = wish{name, i}
 	}
 	return s
 }

@@ -158,8 +158,8 @@ func (c *checker) starts() {
 			c.wrong("run %s was never asked for", id)
 		}
 	}
-	if n := len(c.w.rejected); n != c.w.caller.refused {
-		c.wrong("%d starts were rejected, not %d: %s", n, c.w.caller.refused, strings.Join(c.w.rejected, " "))
+	if n := len(c.w.rejected); n != len(c.w.caller.refused) {
+		c.wrong("%d starts were rejected, not %d: %s", n, len(c.w.caller.refused), strings.Join(c.w.rejected, " "))
 	}
 }
 
