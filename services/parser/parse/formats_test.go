@@ -7,6 +7,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/parquet-go/parquet-go"
@@ -127,7 +128,7 @@ func TestFormats(t *testing.T) {
 // the user reads is in docs/limits.md.
 func TestHostileDocuments(t *testing.T) {
 	t.Parallel()
-	small := Config{MaxRecord: 1 << 10, TransformResults: 200, MaxDepth: 8, MaxRecords: 100, MaxBytes: 1 << 20, MaxSpool: 1 << 20, MaxContent: 1 << 20}
+	small := Config{TransformTime: time.Minute, MaxRecord: 1 << 10, TransformResults: 200, MaxDepth: 8, MaxRecords: 100, MaxBytes: 1 << 20, MaxSpool: 1 << 20, MaxContent: 1 << 20}
 	zeros := strings.Repeat("0", 40<<20)
 	lying := []byte(zipped(t, "a.json", "[1,2,3]"))
 	copy(lying[len(lying)-22-len("a.json")-46+24:], []byte{1, 0, 0, 0}) // the directory says 1 byte

@@ -20,14 +20,14 @@ func FuzzRun(f *testing.F) {
 			f.Add(program, record)
 		}
 	}
-	small := Limits{Time: time.Second, Work: 50_000, Results: 100, MaxResult: 10_000}
+	small := Limits{Time: time.Minute, Work: 50_000, Results: 100, MaxResult: 10_000}
 	f.Fuzz(func(t *testing.T, program, record string) {
 		if !json.Valid([]byte(record)) {
 			return
 		}
 		start := time.Now()
 		out, err := run(t, program, record, small)
-		if took := time.Since(start); took > 5*time.Second {
+		if took := time.Since(start); took > 30*time.Second {
 			t.Errorf("%q of %q took %v", program, record, took)
 		}
 		again, err2 := run(t, program, record, small)

@@ -107,7 +107,7 @@ func TestHostilePrograms(t *testing.T) {
 			if err == nil && len(out) > usual.MaxResult || errors.As(err, &e) && len(err.Error()) > 300 {
 				t.Errorf("%s of %s: %d bytes, %v", program, record, len(out), err)
 			}
-			if took > 2*usual.Time || after.Sys-before.Sys > 256<<20 {
+			if took > 10*usual.Time || after.Sys-before.Sys > 256<<20 {
 				t.Errorf("%s of %s: %v, %d MiB more from the system", program, record, took, (after.Sys-before.Sys)>>20)
 			}
 		}
@@ -170,7 +170,7 @@ func TestLongArrays(t *testing.T) {
 		`map(. + 1) | length`, `.[] |= . + 1 | length`, `map(select(. > 5)) | length`, `add`, `sort | unique | length`, `[.[] | tostring] | join(",") | length`, `length as $n | .[$n - 1]`, `.[]`,
 	} {
 		l := usual
-		l.Results = 100_000
+		l.Results, l.Time = 100_000, time.Minute
 		if _, err := run(t, program, record, l); err != nil {
 			t.Errorf("%s: %v", program, err)
 		}
