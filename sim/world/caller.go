@@ -76,7 +76,7 @@ func (c *caller) prepare(i int) start {
 	case bad && err == nil:
 		c.refused[id] = true
 	case bad:
-		c.refused[fmt.Sprint(s.messages[0])] = true
+		c.refused[subject+" "+string(s.messages[0].Data)] = true
 	default:
 		c.runs[id] = wish{name, i}
 	}
