@@ -219,7 +219,10 @@ func FuzzToken(f *testing.F) {
 		l := Limits{MaxDepth: 20, MaxAttributes: 20, MaxName: 50, MaxToken: 500}
 		got, err := tokens(strings.NewReader(string(text)), l)
 		slow, slowErr := tokens(iotest.OneByteReader(strings.NewReader(string(text))), l)
-		if got != slow || fmt.Sprint(err) != fmt.Sprint(slowErr) {
+		// Of a token that is broken and too long, what is told depends on how much has come.
+		var fast, late *Error
+		tooLong := errors.As(err, &fast) && errors.As(slowErr, &late) && (fast.Limit || late.Limit)
+		if got != slow || !tooLong && fmt.Sprint(err) != fmt.Sprint(slowErr) {
 			t.Fatalf("%v and, byte by byte, %v\n%s", err, slowErr, cmp.Diff(got, slow))
 		}
 		if err != nil {
