@@ -38,10 +38,11 @@ func sturdyWithin(b *Bench, timeout time.Duration) (string, error) {
 	again := fmt.Sprintf("timeout: %v\n    retry: {attempts: 200, backoff: 100ms, max: 1s}\n", timeout)
 	changed := strings.NewReplacer(
 		"saga: ingest\n", "saga: "+sturdyName+"\n",
+		"timeout: 1m\n    retry: {attempts: 5, backoff: 500ms, max: 30s}\n", again,
 		"timeout: 5m\n    retry: {attempts: 5, backoff: 500ms, max: 30s}\n", again,
 		"timeout: 5m\n", again,
 	).Replace(string(text))
-	if strings.Count(changed, again) != 4 || !strings.Contains(changed, "saga: "+sturdyName) {
+	if strings.Count(changed, again) != 5 || !strings.Contains(changed, "saga: "+sturdyName) {
 		return "", errors.New("write saga: ingest.yaml is not as it was")
 	}
 	return file, os.WriteFile(file, []byte(changed), 0o600)

@@ -1,6 +1,7 @@
 package sagas
 
 import (
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -29,11 +30,11 @@ func TestIngest(t *testing.T) {
 	for _, s := range d.Steps {
 		order = append(order, s.Name+":"+s.Service)
 	}
-	if got, want := strings.Join(order, " "), "fetch:fetcher validate:validator parse:parser save:saver"; got != want {
+	if got, want := strings.Join(order, " "), "look:catalog fetch:fetcher validate:validator parse:parser save:saver"; got != want {
 		t.Errorf("steps %q, want %q", got, want)
 	}
 	for _, s := range d.Steps {
-		if hasUndo := s.Undo != nil; hasUndo != (s.Name != "validate") {
+		if hasUndo := s.Undo != nil; hasUndo != (s.Name != "look" && s.Name != "validate") {
 			t.Errorf("step %s: undo %v", s.Name, hasUndo)
 		}
 	}
@@ -50,22 +51,24 @@ func TestIngestInputs(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	outputs := map[string]any{
-		"fetch":    map[string]any{"document": map[string]any{"uri": "o:1", "size": int64(12)}},
-		"validate": map[string]any{"format": "csv", "delimiter": ";"},
-		"parse":    map[string]any{"records": map[string]any{"uri": "o:2"}},
-		"save":     map[string]any{"rows": int64(3)},
+	document := map[string]any{"uri": "o:1", "size": int64(12)}
+	parsed := map[string]any{"records": map[string]any{"uri": "o:2"}}
+	rows := map[string]any{"rows": int64(3)}
+	least := map[string]any{
+		"look":     map[string]any{},
+		"fetch":    map[string]any{"document": document, "unchanged": false},
+		"validate": map[string]any{"format": "json"},
+		"parse":    parsed, "save": rows,
 	}
-	outputsJSON := map[string]any{}
-	for k, v := range outputs {
-		outputsJSON[k] = v
-	}
-	outputsJSON["validate"] = map[string]any{"format": "json"}
-	all := map[string]any{
-		"fetch":    map[string]any{"document": map[string]any{"uri": "o:1", "size": int64(12)}, "etag": "e", "last_modified": "l"},
+	all := map[string]any{ // look is skipped
+		"fetch":    map[string]any{"document": document, "unchanged": false, "etag": "e", "last_modified": "l"},
 		"validate": map[string]any{"format": "csv", "delimiter": ";", "container": "zip", "member": "m"},
-		"parse":    outputs["parse"],
-		"save":     outputs["save"],
+		"parse":    parsed, "save": rows,
+	}
+	same := map[string]any{ // validate and parse are skipped
+		"look":  map[string]any{"saved": map[string]any{"run": "r"}},
+		"fetch": map[string]any{"unchanged": true, "etag": "e"},
+		"save":  rows,
 	}
 	const doc = `{"size":12,"uri":"o:1"}`
 	for _, test := range []struct {
@@ -75,26 +78,36 @@ func TestIngestInputs(t *testing.T) {
 		want    map[string]string
 	}{
 		{
-			"least", `{"url":"file:///a.json"}`, outputsJSON,
+			"least", `{"url":"file:///a.json"}`, least,
 			map[string]string{
+				"look":     `{"recipe":{"definition":"","input":{"url":"file:///a.json"}},"url":"file:///a.json"}`,
 				"fetch":    `{"url":"file:///a.json"}`,
 				"validate": `{"document":` + doc + `}`,
 				"parse":    `{"document":` + doc + `,"format":"json"}`,
-				"save": `{"document":` + doc + `,"force":true,"recipe":{"definition":"","input":{"url":"file:///a.json"}},` +
-					`"records":{"uri":"o:2"},"url":"file:///a.json"}`,
+				"save": `{"document":` + doc + `,"recipe":{"definition":"","input":{"url":"file:///a.json"}},` +
+					`"records":{"uri":"o:2"},"unchanged":false,"url":"file:///a.json"}`,
+			},
+		},
+		{
+			"unchanged", `{"url":"file:///a.json","collection":"c"}`, same,
+			map[string]string{
+				"look":  `{"collection":"c","recipe":{"definition":"","input":{"collection":"c","url":"file:///a.json"}},"url":"file:///a.json"}`,
+				"fetch": `{"known":{"run":"r"},"url":"file:///a.json"}`,
+				"save": `{"collection":"c","etag":"e","known":{"run":"r"},"recipe":{"definition":"","input":{"collection":"c","url":"file:///a.json"}},` +
+					`"unchanged":true,"url":"file:///a.json"}`,
 			},
 		},
 		{
 			"all", `{"url":"HTTPS://x/a.csv","format":"csv","records":"/a","schema":"s@1","table":{},"member":"m","transform":".","mode":"append",` +
-				`"headers":{"A":"b"},"auth":{"bearer":{"secret":"s"}},"robots":true,"collection":"c","key":"/id"}`, all,
+				`"headers":{"A":"b"},"auth":{"bearer":{"secret":"s"}},"robots":true,"force":true,"collection":"c","key":"/id"}`, all,
 			map[string]string{
 				"fetch":    `{"auth":{"bearer":{"secret":"s"}},"headers":{"A":"b"},"robots":true,"url":"HTTPS://x/a.csv"}`,
 				"validate": `{"document":` + doc + `,"format":"csv","member":"m","records":"/a","schema":"s@1","table":{}}`,
 				"parse":    `{"container":"zip","delimiter":";","document":` + doc + `,"format":"csv","member":"m","records":"/a","table":{},"transform":"."}`,
 				"save": `{"collection":"c","document":` + doc + `,"etag":"e","force":true,"key":"/id","last_modified":"l","mode":"append",` +
-					`"recipe":{"definition":"","input":{"auth":{"bearer":{"secret":"s"}},"collection":"c","format":"csv","headers":{"A":"b"},` +
+					`"recipe":{"definition":"","input":{"auth":{"bearer":{"secret":"s"}},"collection":"c","force":true,"format":"csv","headers":{"A":"b"},` +
 					`"key":"/id","member":"m","mode":"append","records":"/a","robots":true,"schema":"s@1","table":{},"transform":".","url":"HTTPS://x/a.csv"}},` +
-					`"records":{"uri":"o:2"},"url":"HTTPS://x/a.csv"}`,
+					`"records":{"uri":"o:2"},"unchanged":false,"url":"HTTPS://x/a.csv"}`,
 			},
 		},
 	} {
@@ -108,9 +121,18 @@ func TestIngestInputs(t *testing.T) {
 				t.Fatal(err)
 			}
 			for _, s := range d.Steps {
+				want, due := test.want[s.Name]
+				if !s.When.IsZero() {
+					if got, err := s.When.Eval(input, test.outputs); err != nil || string(got) != strconv.FormatBool(due) {
+						t.Errorf("%s: when is %s, %v, want %v", s.Name, got, err, due)
+					}
+				}
+				if !due {
+					continue
+				}
 				got, err := s.With.Eval(input, test.outputs)
-				if err != nil || string(got) != test.want[s.Name] {
-					t.Errorf("%s: %s, %v\nwant %s", s.Name, got, err, test.want[s.Name])
+				if err != nil || string(got) != want {
+					t.Errorf("%s: %s, %v\nwant %s", s.Name, got, err, want)
 				}
 			}
 			if got, err := d.Output.Eval(input, test.outputs); err != nil || string(got) != `{"rows":3}` {

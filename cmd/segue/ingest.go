@@ -28,7 +28,9 @@ type ingestCommand struct {
 	Collection string   `help:"Collection for the records. Defaults to the name of the document." placeholder:"NAME"`
 	Key        *string  `help:"JSON pointer to the key in a record. Defaults to the record's position." placeholder:"POINTER"`
 	Mode       string   `help:"What becomes of records that are there: append adds beside them, upsert replaces those with the same key, replace puts the document in the place of the collection." enum:",append,upsert,replace" default:"" placeholder:"MODE"`
+	Columns    string   `help:"File of JSON that declares typed columns of the collection: {\"price\": {\"type\": \"decimal\"}}." placeholder:"FILE"`
 	Bearer     string   `help:"Name of a secret of the fetcher to send as a bearer token." placeholder:"SECRET"`
+	Force      bool     `help:"Do all of it although the document is saved already."`
 	Robots     bool     `help:"Leave alone what the robots.txt of the host forbids."`
 
 	serviceFlags
@@ -41,7 +43,8 @@ func (ingestCommand) Help() string {
   segue ingest https://example.org/people.ndjson --collection people --key /id
 
 Records are upserted into table "records" by collection and key. A document that
-is refused leaves nothing behind. With --server, or while "segue up" runs on the
+is refused leaves nothing behind; one that is saved already, as it is and in the
+same way, is skipped. With --server, or while "segue up" runs on the
 same data directory, the services there do the work, and files must lie where
 their --allow-files permits.`
 }
@@ -129,6 +132,9 @@ func (c *ingestCommand) input() (map[string]any, error) {
 	set("member", c.Member)
 	set("collection", c.Collection)
 	set("mode", c.Mode)
+	if c.Force {
+		input["force"] = true
+	}
 	if c.Robots {
 		input["robots"] = true
 	}
@@ -149,7 +155,7 @@ func (c *ingestCommand) input() (map[string]any, error) {
 		c.Transform = string(program)
 	}
 	set("transform", c.Transform)
-	for name, value := range map[string]string{"schema": c.Schema, "table": c.Table} {
+	for name, value := range map[string]string{"schema": c.Schema, "table": c.Table, "columns": c.Columns} {
 		if err := describe(input, name, value); err != nil {
 			return nil, err
 		}
@@ -194,23 +200,15 @@ func summary(output json.RawMessage) string {
 		Skipped    bool   `json:"skipped"`
 		Run        string `json:"run"`
 	}
-	var same struct {
-		Unchanged bool `json:"unchanged"`
-		Saved     struct {
-			Run string `json:"run"`
-		} `json:"saved"`
-	}
 	switch {
-	case json.Unmarshal(output, &same) == nil && same.Unchanged:
-		return ": skipped, it has not changed since run " + oneLine(same.Saved.Run) + " saved it"
 	case len(output) == 0:
 		return ""
-	case json.Unmarshal(output, &o) != nil || o.Total == nil && !o.Skipped:
+	case json.Unmarshal(output, &o) != nil || o.Total == nil:
 		return ": " + clipEnd(oneLine(string(output)), maxOutput)
 	case o.Skipped:
-		return ": skipped, run " + oneLine(o.Run) + " has saved the same document"
+		return fmt.Sprintf(": skipped, its %d records are in collection %s as run %s saved them", *o.Total, oneLine(o.Collection), oneLine(o.Run))
 	}
-	text := fmt.Sprintf(": %d records in collection %s", *o.Total, o.Collection)
+	text := fmt.Sprintf(": %d records in collection %s", *o.Total, oneLine(o.Collection))
 	if o.Inserted+o.Updated == 0 {
 		return text + ", nothing changed: all were there already"
 	}

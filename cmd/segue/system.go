@@ -223,7 +223,8 @@ func (s *system) services(ctx context.Context, f *serviceFlags, db *save.DB, met
 		keep(fetch.New(fetcher, s.Documents)),
 		keep(validate.New(validator, s.Documents)),
 		keep(parse.New(parse.Config{Schemas: registered, Metrics: metrics}, s.Documents)),
-		keep(save.New(save.Config{}, db, s.Documents)),
+		keep(save.New(save.Config{Metrics: metrics}, db, s.Documents)),
+		save.NewCatalog(db),
 	}
 	return services, errors.Join(problems...)
 }

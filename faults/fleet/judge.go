@@ -168,7 +168,7 @@ func (v *Verdict) run(t *Task, all []events.Entry) (completed bool) {
 }
 
 // noUndo are the steps that have none.
-var noUndo = map[string]bool{"validate": true}
+var noUndo = map[string]bool{"look": true, "validate": true}
 
 // undos returns the steps that were undone, in that order, and those of which
 // something was done or may have been, in the order in which they were begun.

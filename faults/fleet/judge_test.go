@@ -57,7 +57,7 @@ func history(t *testing.T, task *Task, outcome map[string]string) []events.Entry
 
 // answer is what a service answers to a command.
 func answer(command events.Entry, kind string) events.Entry {
-	data := `{"document":{"name":"x"},"format":"json","records":{"name":"y"}}`
+	data := `{"unchanged":false,"document":{"name":"x"},"format":"json","records":{"name":"y"}}`
 	switch {
 	case command.Subject.Attempt.Undo:
 		kind, data = events.TypeUndoCompleted, ""

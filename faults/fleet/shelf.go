@@ -105,7 +105,7 @@ func (s *Shelf) add(i int, saga, site string, random *rand.Rand) {
 }
 
 // messagesOfIngest is how many messages a run of ingest has that completes.
-const messagesOfIngest = 10
+const messagesOfIngest = 12
 
 // text returns a text that is not easy on formats.
 func text(random *rand.Rand) string {

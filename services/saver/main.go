@@ -30,9 +30,10 @@ func work(ctx context.Context, env *daemon.Env, c config) error {
 	}
 	defer db.Close()
 	env.ReadyWhen(db.Ping)
+	c.Save.Metrics = env.Metrics
 	service, err := save.New(c.Save, db, env.Documents)
 	if err != nil {
 		return err
 	}
-	return env.Serve(ctx, service)
+	return env.Serve(ctx, service, save.NewCatalog(db))
 }

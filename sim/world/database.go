@@ -206,6 +206,9 @@ func (c *faultyConn) QueryContext(ctx context.Context, query string, args []driv
 		return nil, err
 	}
 	defer leave()
+	if exec := c.f.d.w.options.sabotage.exec; exec != nil {
+		query, _ = exec(query, args)
+	}
 	return c.sqliteConn.QueryContext(ctx, query, args)
 }
 

@@ -33,11 +33,12 @@ type errand struct {
 	collection string // shared with other errands, or none that is named
 }
 
-// errand rolls the dice for a start.
-func (d dice) errand(number int) errand {
+// errand rolls the dice for a start, which with a probability asks for the same
+// document as one before it.
+func (d dice) errand(number int, again float64) errand {
 	word := strconv.Itoa(number)
-	if number > 0 && d.chance(0.2, "again", word) {
-		return d.errand(d.below(number, "again which", word)) // the same document, another run
+	if number > 0 && d.chance(again, "again", word) {
+		return d.errand(d.below(number, "again which", word), again)
 	}
 	e := errand{
 		number: number, format: []string{"json", "ndjson", "csv"}[d.below(3, "format", word)],
@@ -62,8 +63,11 @@ func (e errand) saved() string {
 }
 
 // input is the start's input.
-func (e errand) input(scheme string) string {
+func (e errand) input(scheme string, force bool) string {
 	in := map[string]any{"url": scheme + "://origin.example" + e.path()}
+	if force {
+		in["force"] = true
+	}
 	if e.told {
 		in["format"] = e.format
 	}

@@ -45,9 +45,10 @@ func newIngest(ctx context.Context, w *world) (*ingest, error) {
 func (p *ingest) sagas() []*saga.Definition { return ingestSagas() }
 
 func (p *ingest) order(number int) (name, fits, unfit string) {
-	e := p.w.dice.errand(number)
+	e := p.numbered(number)
 	p.origin.errands[e.path()] = e
-	return ingestSagas()[0].Name, e.input("http"), e.input("gopher")
+	force := p.forced(number)
+	return ingestSagas()[0].Name, e.input("http", force), e.input("gopher", force)
 }
 
 func (p *ingest) serve(ctx context.Context, l *life) ([]participant.Service, func(), error) {
@@ -57,7 +58,7 @@ func (p *ingest) serve(ctx context.Context, l *life) ([]participant.Service, fun
 	}
 	leave := func() { _ = db.Close() } // in memory: there is nothing that could be lost
 	docs := shelf{p.documents, l}
-	var services []participant.Service
+	services := []participant.Service{save.NewCatalog(db)}
 	for _, make := range []func() (participant.Service, error){
 		func() (participant.Service, error) { return fetch.New(fetch.Config{Dial: p.origin.dial(l)}, docs) },
 		func() (participant.Service, error) { return validate.New(validate.Config{}, docs) },
@@ -78,8 +79,21 @@ func (p *ingest) idle() bool { return p.origin.idle() && p.documents.idle() && p
 
 func (p *ingest) close() { _ = p.database.look.Close() }
 
+// forced says that a start wants all done, whatever is saved.
+func (p *ingest) forced(number int) bool {
+	return p.w.dice.chance(0.1, "forced", strconv.Itoa(number))
+}
+
 // errand returns what a run was asked to do.
-func (p *ingest) errand(s *story) errand { return p.w.dice.errand(p.w.caller.runs[s.id].number) }
+func (p *ingest) errand(s *story) errand { return p.numbered(p.w.caller.runs[s.id].number) }
+
+func (p *ingest) numbered(number int) errand {
+	again := 0.2
+	if p.w.options.Again {
+		again = 0.8
+	}
+	return p.w.dice.errand(number, again)
+}
 
 // verify checks a run against the outside world: what it says that it fetched
 // was sent like that, a good document does not fail for what it is and a bad one
@@ -88,6 +102,9 @@ func (p *ingest) verify(c *checker, s *story) {
 	e := p.errand(s)
 	fetched, known := p.fetched(c, s)
 	p.failures(c, s, fetched)
+	if s.failed(save.CodeNotSaved) {
+		p.w.count("not saved any more")
+	}
 	switch {
 	case s.ended.Event.Type != events.TypeRunCompleted:
 	case !known:
@@ -102,7 +119,7 @@ func (p *ingest) verify(c *checker, s *story) {
 			c.wrong("run %s answers %s for %d records in %s (%v)", s.id, s.ended.Event.Data, len(fetched.rows), e.saved(), err)
 		}
 	}
-	if p.w.options.Calm && s.ended.Event.Type == events.TypeRunCompensated && known && fetched.flaw == "" && !s.signalled(events.TypeCancel) {
+	if p.w.options.Calm && s.ended.Event.Type == events.TypeRunCompensated && known && fetched.flaw == "" && !s.signalled(events.TypeCancel) && !s.failed(save.CodeNotSaved) {
 		c.wrong("run %s was undone in a calm world, and its document is good", s.id)
 	}
 	p.leftovers(c, s)
@@ -113,20 +130,33 @@ func (p *ingest) fetched(c *checker, s *story) (text, bool) {
 	if s.definition == nil {
 		return text{}, false // its start is not in the journal, which has been told
 	}
-	done := s.completed(s.definition.Step("fetch"))
-	if done.Sequence == 0 {
+	digest := p.digest(s)
+	if digest == "" {
 		return text{}, false
 	}
-	var out fetch.Output
-	if err := events.ReadData(done.Event, &out); err != nil {
-		c.wrong("run %s has an output of fetch that cannot be read: %v", s.id, err)
-		return text{}, false
-	}
-	t, sent := p.origin.sent[p.errand(s).path()][out.Document.SHA256]
+	t, sent := p.origin.sent[p.errand(s).path()][digest]
 	if !sent {
-		c.wrong("run %s fetched a document that was never sent whole: %d bytes, %s", s.id, out.Document.Size, out.Document.SHA256)
+		c.wrong("run %s fetched a document that was never sent whole: %s", s.id, digest)
 	}
 	return t, sent
+}
+
+// digest returns that of the document that a run has fetched, or found unchanged;
+// empty if it has not.
+func (p *ingest) digest(s *story) string {
+	out, done := fetchOutput(s)
+	switch {
+	case !done:
+		return ""
+	case out.Unchanged:
+		return out.Known.SHA256
+	}
+	return out.Document.SHA256
+}
+
+func fetchOutput(s *story) (out fetch.Output, done bool) {
+	e := s.success(s.definition.Step("fetch"), false)
+	return out, e.Sequence > 0 && events.ReadData(e.Event, &out) == nil
 }
 
 // refusals: the codes with which services refuse what a document is.
@@ -195,12 +225,27 @@ func (p *ingest) leftovers(c *checker, s *story) {
 			c.wrong("document %s was left behind by an undo", name)
 		}
 	}
+	out, _ := fetchOutput(s)
 	for _, step := range []string{"fetch", "parse"} {
-		done := s.completed(s.definition.Step(step))
+		done := s.success(s.definition.Step(step), false)
+		if out.Unchanged {
+			continue // no document was stored, or taken apart
+		}
 		if s.ended.Event.Type == events.TypeRunCompleted && done.Sequence > 0 && !left[step+"/"+strconv.Itoa(done.Subject.Attempt.N)] {
 			c.wrong("run %s completed and the document of %s is gone", s.id, step)
 		}
 	}
+}
+
+// failed says that a step of a run failed with a code.
+func (s *story) failed(code string) bool {
+	for _, e := range s.outcomes {
+		var f events.Failed
+		if e.Event.Type == events.TypeStepFailed && events.ReadData(e.Event, &f) == nil && f.Code == code {
+			return true
+		}
+	}
+	return false
 }
 
 // signalled says that a run was given a signal of a type.

@@ -59,6 +59,10 @@ type Options struct {
 	// take long, far more often. For Ingest.
 	Storm bool
 
+	// Again makes most starts ask for a document that another has asked for before
+	// them. For Ingest.
+	Again bool
+
 	sabotage sabotage
 }
 

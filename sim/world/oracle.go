@@ -35,29 +35,23 @@ func (p *ingest) aftermath(c *checker) {
 	ctx := context.Background()
 	order := p.saves(ctx, c)
 	want := make(map[spot]saved)
-	for _, id := range order {
-		s := c.runs[id]
+	there := make(map[string]bool)
+	for i, v := range order {
+		there[v.run] = true
+		s := c.runs[v.run]
 		switch {
 		case s == nil:
-			c.wrong("the database has a save of run %s, which is not in the journal", id)
+			c.wrong("the database has a save of run %s, which is not in the journal", v.run)
 			continue
 		case s.ended.Event.Type == events.TypeRunCompensated:
-			c.wrong("the save of compensated run %s is still there", id)
+			c.wrong("the save of compensated run %s is still there", v.run)
 		}
-		e := p.errand(s)
 		t, _ := p.fetched(c, s)
-		for i, r := range t.rows {
-			at := spot{e.saved(), strconv.Itoa(i + 1)}
-			if e.keyed {
-				at.key = r.id()
-			}
-			if before, there := want[at]; !there || !slices.Equal(before.row, r) {
-				want[at] = saved{r, id}
-			}
-		}
+		order[i].changed = apply(want, p.errand(s), t, v.run)
 	}
+	p.skips(ctx, c, order, there)
 	for _, id := range slices.Sorted(maps.Keys(c.runs)) {
-		if c.runs[id].ended.Event.Type == events.TypeRunCompleted && !slices.Contains(order, id) {
+		if c.runs[id].ended.Event.Type == events.TypeRunCompleted && !there[id] {
 			c.wrong("run %s completed and the database has no save of it", id)
 		}
 	}
@@ -65,12 +59,68 @@ func (p *ingest) aftermath(c *checker) {
 	p.barriers(ctx, c)
 }
 
-// saves returns the runs whose saves are in the database, in order.
-func (p *ingest) saves(ctx context.Context, c *checker) (runs []string) {
-	p.rows(ctx, c, `SELECT run_id, step FROM saves ORDER BY save`, func(values []string) {
-		runs = append(runs, values[0])
+// apply saves a document in a map, and says whether that changed it.
+func apply(want map[spot]saved, e errand, t text, run string) (changed bool) {
+	for i, r := range t.rows {
+		at := spot{e.saved(), strconv.Itoa(i + 1)}
+		if e.keyed {
+			at.key = r.id()
+		}
+		if before, there := want[at]; !there || !slices.Equal(before.row, r) {
+			want[at], changed = saved{r, run}, true
+		}
+	}
+	return changed
+}
+
+// stored is a save in the database.
+type stored struct {
+	save, run, sha256, collection, at string
+
+	changed bool // rows, says the oracle
+}
+
+// saves returns the saves that are in the database, in order.
+func (p *ingest) saves(ctx context.Context, c *checker) (all []stored) {
+	p.rows(ctx, c, `SELECT save, run_id, sha256, collection, saved_at FROM saves ORDER BY save`, func(v []string) {
+		all = append(all, stored{save: v[0], run: v[1], sha256: v[2], collection: v[3], at: v[4]})
 	})
-	return runs
+	return all
+}
+
+// skips: a run that was skipped would have changed nothing. The save that it was
+// skipped for is of the same document, and no later one had changed the collection
+// by then.
+func (p *ingest) skips(ctx context.Context, c *checker, order []stored, there map[string]bool) {
+	p.rows(ctx, c, `SELECT run_id, save, at FROM skips ORDER BY run_id`, func(v []string) {
+		run, save, at := v[0], v[1], v[2]
+		c.w.count("not saved again")
+		there[run] = true
+		s := c.runs[run]
+		switch {
+		case s == nil:
+			c.wrong("the database has a skip of run %s, which is not in the journal", run)
+			return
+		case s.ended.Event.Type == events.TypeRunCompensated:
+			c.wrong("the skip of compensated run %s is still there", run)
+		case p.forced(p.w.caller.runs[run].number):
+			c.wrong("run %s was skipped, and had been told to force it", run)
+		}
+		made := slices.IndexFunc(order, func(o stored) bool { return o.save == save })
+		if made < 0 {
+			c.wrong("run %s was skipped for save %s, which is not there", run, save)
+			return
+		}
+		first := order[made]
+		if digest, e := p.digest(s), p.errand(s); first.sha256 != digest || first.collection != e.saved() {
+			c.wrong("run %s was skipped for save %s of another document or collection: %s in %s, not %s in %s", run, save, first.sha256, first.collection, digest, e.saved())
+		}
+		for _, later := range order[made+1:] {
+			if later.changed && later.collection == first.collection && later.at < at {
+				c.wrong("run %s was skipped for save %s, and save %s had changed the collection since", run, save, later.save)
+			}
+		}
+	})
 }
 
 // id returns the key of a record that is saved by its id.

@@ -22,7 +22,7 @@ func Plan(seed uint64) Options {
 	}
 	o.Leave = d.chance(0.3, "plan leave")
 	if o.Ingest {
-		o.Storm = d.chance(0.3, "plan storm")
+		o.Storm, o.Again = d.chance(0.3, "plan storm"), d.chance(0.2, "plan again")
 	} else {
 		o.Fickle = d.chance(0.3, "plan fickle")
 	}
@@ -46,7 +46,7 @@ func (o Options) String() string {
 	for _, mood := range []struct {
 		is   bool
 		word string
-	}{{o.Calm, "calm"}, {o.Storm, "storm"}, {o.Fickle, "fickle"}, {o.Leave, "ended runs leave"}} {
+	}{{o.Calm, "calm"}, {o.Storm, "storm"}, {o.Fickle, "fickle"}, {o.Leave, "ended runs leave"}, {o.Again, "the same documents again"}} {
 		if mood.is {
 			what = append(what, mood.word)
 		}

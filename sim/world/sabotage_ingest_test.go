@@ -18,7 +18,7 @@ import (
 // do to the outside world is changed behind their backs.
 func TestOracleBites(t *testing.T) {
 	t.Parallel()
-	storm := Options{Storm: true}
+	storm, again, stormAgain := Options{Storm: true}, Options{Again: true}, Options{Storm: true, Again: true}
 	for _, test := range []struct {
 		protection string
 		options    Options
@@ -34,6 +34,9 @@ func TestOracleBites(t *testing.T) {
 		{"records are saved to the letter", Options{}, sabotage{exec: replacing("SELECT v.collection, s.key, s.data", "SELECT v.collection, s.key, replace(s.data, '12.50', '12.5')")}, "was altered"},
 		{"a save is known as that of its run", Options{}, sabotage{exec: replacing("s.data, v.run_id, v.save", "s.data, 'somebody', v.save")}, "is said to be of run"},
 		{"an undo takes the save back", storm, sabotage{exec: skipping("DELETE FROM saves WHERE")}, "is still there"},
+		{"only a save that stands is a reason to skip", again, sabotage{exec: replacing("n.save > v.save AND n.changes > 0", "false")}, "had changed the collection since"},
+		{"an undo takes the skip back", stormAgain, sabotage{exec: skipping("DELETE FROM skips")}, "the skip of compensated run"},
+		{"a skipped run inherits what it was told is there", stormAgain, sabotage{exec: replacing("UPDATE saves SET run_id = $2, step = $3 WHERE save = $1", "UPDATE saves SET run_id = run_id WHERE save = $1 AND $2 = $3")}, "is still there"},
 		{"what was fetched is what was sent", Options{}, sabotage{put: shorter("fetch")}, "never sent whole"},
 		{"what was parsed is what was fetched", Options{}, sabotage{put: shorter("parse")}, "answers {"},
 		{"an undo releases documents", Options{}, sabotage{keepDocuments: true}, "was left behind by an undo"},

@@ -85,10 +85,11 @@ func TestLargeIngest(t *testing.T) {
 	t.Parallel()
 	s := newSum()
 	for seed := range uint64(12) {
-		s.add(t, simulate(t, seed, Options{Ingest: true, Storm: seed%2 == 0}), again(t))
+		s.add(t, simulate(t, seed, Options{Ingest: true, Storm: seed%2 == 0, Again: seed%3 == 0}), again(t))
 	}
 	s.log(t)
 	s.want(t, wanted...)
+	s.want(t, "skipped", "not modified", "not saved again")
 	for _, effect := range []string{"put", "delete", "open", "commit"} {
 		s.want(t, "died before a "+effect, "died behind a "+effect, effect+" refused", effect+" unheard")
 	}

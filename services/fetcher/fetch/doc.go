@@ -60,7 +60,7 @@
 // A host, with its port, gets no more requests at a time than [Config.PerHost] and
 // no more a second than [Config.HostRate], over all fetchers that share a [Board].
 // A turn is held until the body has been read. A fetcher that dies leaves its turns
-// for 30 s. The limits are a courtesy and no lock: a fetcher that stands still for
+// for 5 s. The limits are a courtesy and no lock: a fetcher that stands still for
 // longer than that may be one too many for a moment.
 //
 // # Text

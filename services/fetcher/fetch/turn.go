@@ -18,8 +18,9 @@ import (
 
 const (
 	// turnLease is how long a turn is held without a sign of life; then it is
-	// another's. It is renewed three times as often.
-	turnLease = 30 * time.Second
+	// another's. It is renewed three times as often. It is short because the turns of
+	// fetchers that are killed would keep all others from a host for as long.
+	turnLease = 5 * time.Second
 	// busyDelay is when to come again if nobody can say when a turn will be free.
 	busyDelay = 10 * time.Second
 	// firstLook and lastLook are the pauses between two looks whether a turn is free.

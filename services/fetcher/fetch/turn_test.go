@@ -37,8 +37,8 @@ func TestVisitsEnter(t *testing.T) {
 	delete(v.Turns, "c")
 	enter(0, "e", 4*second, false) // that is too long to wait for
 	enter(500*time.Millisecond, "e", 3500*time.Millisecond, false)
-	enter(10*second, "e", 0, true)
-	enter(10*second, "f", 0, false)
+	enter(7*second, "e", 0, true)
+	enter(7*second, "f", 0, false)
 	enter(3*second+turnLease, "f", 0, true) // d has given no sign of life, at its place is f
 	enter(3*second+turnLease, "g", 0, false)
 }

@@ -32,6 +32,8 @@ type Answer struct {
 // Saved is a save whose rows are still what it made them.
 type Saved struct {
 	Run string `json:"run"`
+	// Collection is where its rows are.
+	Collection string `json:"collection"`
 	// SHA256 is the digest of its document; ETag and LastModified are what the
 	// origin said of it.
 	SHA256       string    `json:"sha256"`
@@ -84,10 +86,10 @@ func earlier(ctx context.Context, q querier, condition string, args ...any) (*st
 	var s standing
 	var stands bool
 	err := q.QueryRowContext(ctx, `
-		SELECT v.save, v.run_id, v.sha256, v.etag, v.last_modified, v.saved_at, NOT EXISTS (
+		SELECT v.save, v.run_id, v.collection, v.sha256, v.etag, v.last_modified, v.saved_at, NOT EXISTS (
 			SELECT 1 FROM saves n WHERE n.collection = v.collection AND n.save > v.save AND n.changes > 0)
 		FROM saves v WHERE v.recipe <> '' AND `+condition+` ORDER BY v.save DESC LIMIT 1`, args...).
-		Scan(&s.save, &s.Run, &s.SHA256, &s.ETag, &s.LastModified, timestamp{&s.SavedAt}, &stands)
+		Scan(&s.save, &s.Run, &s.Collection, &s.SHA256, &s.ETag, &s.LastModified, timestamp{&s.SavedAt}, &stands)
 	switch {
 	case errors.Is(err, sql.ErrNoRows) || err == nil && !stands:
 		return nil, nil

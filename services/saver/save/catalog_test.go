@@ -1,7 +1,9 @@
 package save
 
 import (
+	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -53,7 +55,7 @@ func TestCatalogKnowsWhatIsSaved(t *testing.T) {
 		}
 		b.mustSave("r1", in)
 		want := &Saved{
-			Run: "r1", SHA256: in.Document.SHA256, ETag: in.ETag, LastModified: in.LastModified,
+			Run: "r1", Collection: "things", SHA256: in.Document.SHA256, ETag: in.ETag, LastModified: in.LastModified,
 			SavedAt: time.Date(2026, 1, 2, 3, 4, 6, 0, time.UTC),
 		}
 		if diff := cmp.Diff(want, b.look(q)); diff != "" {
@@ -216,6 +218,56 @@ func TestSkipAndUndoAtOnce(t *testing.T) {
 			b.empty()
 		}
 	})
+}
+
+// TestUnchangedIsLeftAlone saves what the catalog knew and nobody fetched again.
+func TestUnchangedIsLeftAlone(t *testing.T) {
+	each(t, func(t *testing.T, url string) {
+		b := newBench(t, url)
+		r := recipe(`{}`)
+		in := b.made(r, `{"id":"a"}`, `{"id":"b"}`)
+		b.mustSave("r1", in)
+		unchanged := Input{Unchanged: true, Known: b.look(Query{URL: thingsURL, Recipe: r}), URL: thingsURL, Recipe: r}
+		want := Output{Collection: "things", Unchanged: 2, Total: 2, Database: b.db.URL(), Skipped: true, Run: "r1"}
+		if out := b.mustSave("r2", unchanged); out != want {
+			t.Errorf("unchanged: %+v, want %+v", out, want)
+		}
+		b.mustTakeBack("r1")
+		if got := b.rows("SELECT DISTINCT run_id FROM records"); !slices.Equal(got, []string{"r2"}) {
+			t.Errorf("behind the undo of r1, records are of %v, want r2", got)
+		}
+		want.Run = "r2" // what was known of r1 is true of its heir
+		if out := b.mustSave("r3", unchanged); out != want {
+			t.Errorf("unchanged, behind the undo of r1: %+v, want %+v", out, want)
+		}
+
+		b.mustSave("other", b.keyed(`{"id":"a","v":2}`))
+		before := fmt.Sprint(b.rows(allRecords), b.rows("SELECT * FROM barriers"))
+		_, err := b.save("r4", unchanged)
+		if e := failed(t, err); !e.Permanent || e.Code != CodeNotSaved || !errors.Is(err, ErrNotSaved) {
+			t.Errorf("behind a change: %v, want %s", err, CodeNotSaved)
+		}
+		if got := fmt.Sprint(b.rows(allRecords), b.rows("SELECT * FROM barriers")); got != before {
+			t.Errorf("the failure left %s behind, were %s", got, before)
+		}
+	})
+}
+
+func TestUnchangedRefuses(t *testing.T) {
+	t.Parallel()
+	known := &Saved{Run: "r1", Collection: "things", SHA256: "digest"}
+	for what, in := range map[string]Input{
+		"neither a document nor unchanged": {Recipe: recipe(`{}`)},
+		"nothing known":                    {Unchanged: true, Recipe: recipe(`{}`)},
+		"no digest":                        {Unchanged: true, Known: &Saved{Collection: "things"}, Recipe: recipe(`{}`)},
+		"no recipe":                        {Unchanged: true, Known: known},
+		"forced":                           {Unchanged: true, Known: known, Recipe: recipe(`{}`), Force: true},
+	} {
+		_, err := newJob(work{"r", "save"}, in)
+		if e := failed(t, err); !e.Permanent || e.Code != participant.CodeBadInput {
+			t.Errorf("%s: %v, want %s", what, err, participant.CodeBadInput)
+		}
+	}
 }
 
 func TestCatalogRefuses(t *testing.T) {

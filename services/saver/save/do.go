@@ -30,10 +30,13 @@ func (s *saver) save(ctx context.Context, j job) (out Output, err error) {
 	if err != nil {
 		return out, err
 	}
-	if prior != nil { // likely so under the lock as well, and then no record need be read
+	if prior != nil || j.unchanged { // likely so under the lock as well, and then no record need be read
 		if out, err = s.settle(ctx, conn, j, notStaged); !errors.Is(err, errNotStaged) {
 			return out, err
 		}
+	}
+	if err := s.expect(ctx, conn, &j); err != nil {
+		return out, err
 	}
 	defer s.unstage(ctx, conn)
 	total, err := s.stage(ctx, conn, j)
@@ -53,12 +56,13 @@ var errNotStaged = errors.New("the save that had done this does not stand any mo
 // before, a skip if another save has done it, else the writing of the staged
 // records, of which there are total.
 func (s *saver) settle(ctx context.Context, conn *sql.Conn, j job, total int64) (out Output, err error) {
+	defer s.metrics.took(opDo, time.Now())
+	first := false
 	err = s.db.transact(ctx, conn, func(ctx context.Context, tx *sql.Tx) error {
 		if err := s.db.dialect.lock(ctx, tx, j.collection); err != nil {
 			return fmt.Errorf("lock collection: %w", err)
 		}
-		first, err := s.pass(ctx, tx, j.work, opDo)
-		if err != nil {
+		if first, err = s.pass(ctx, tx, j.work, opDo); err != nil {
 			return err
 		}
 		if first {
@@ -72,6 +76,9 @@ func (s *saver) settle(ctx context.Context, conn *sql.Conn, j job, total int64) 
 	if err != nil {
 		return Output{}, err
 	}
+	if first {
+		s.metrics.saved(j.mode, out)
+	}
 	return out, nil
 }
 
@@ -83,6 +90,8 @@ func (s *saver) once(ctx context.Context, tx *sql.Tx, j job, total int64) error 
 		return err
 	case prior != nil:
 		return s.skip(ctx, tx, j.work, prior)
+	case j.unchanged:
+		return participant.Permanent(CodeNotSaved, fmt.Errorf("the save of run %.100s in collection %s %w", j.known.Run, j.collection, ErrNotSaved))
 	case total == notStaged:
 		return errNotStaged
 	}
@@ -98,7 +107,7 @@ func (s *saver) stage(ctx context.Context, conn *sql.Conn, j job) (n int64, err 
 		return 0, storeFailure("open records", err)
 	}
 	defer func() { err = errors.Join(err, file.Close()) }()
-	source := newRecords(file, j.key, s.cfg.MaxRecords, s.db.dialect.refusesNull())
+	source := newRecords(file, j.key, j.expected, s.cfg.MaxRecords, s.db.dialect.refusesNull())
 	if j.mode == ModeAppend {
 		source.prefix = j.run + "/" + j.step + "/"
 	}
@@ -165,6 +174,9 @@ func existing(ctx context.Context, tx *sql.Tx, j job) error {
 // argument: the number of the save.
 func (s *saver) write(ctx context.Context, tx *sql.Tx, j job, total int64) error {
 	now := s.now()
+	if err := s.declare(ctx, tx, j); err != nil {
+		return err
+	}
 	if j.mode == ModeAppend && j.key != nil { // positions are the run's own
 		if err := existing(ctx, tx, j); err != nil {
 			return err

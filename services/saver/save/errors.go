@@ -20,10 +20,13 @@ import (
 const (
 	CodeBadRecord    = "bad_record"    // a record is not JSON, or not storable
 	CodeBadKey       = "bad_key"       // a record has no usable key
+	CodeBadValue     = "bad_value"     // a record does not fit a column of its collection
+	CodeBadColumn    = "bad_column"    // a collection cannot have a column that was declared
 	CodeDuplicateKey = "duplicate_key" // two records of the document have the same key
 	CodeKeyExists    = "key_exists"    // a record to be appended has a key that is there
 	CodeTooLarge     = "too_large"     // a record or the number of records is over its limit
 	CodeNoRecords    = "no_records"    // the records are not in the document store any more
+	CodeNotSaved     = "not_saved"     // see ErrNotSaved
 	CodeUndone       = "undone"        // see ErrUndone
 	CodePruned       = "undo_pruned"   // see ErrPruned
 	CodeDatabase     = "database"      // anything else about the database
@@ -31,6 +34,10 @@ const (
 
 // Sentinels behind permanent failures.
 var (
+	// ErrNotSaved is returned by a do whose document has not changed since it was
+	// saved, if that save does not stand any more: it was undone, or what came after it
+	// changed the collection, after the catalog had been asked. Another run does it.
+	ErrNotSaved = errors.New("does not stand any more, and the document was not fetched again: start another run")
 	// ErrUndone is returned by a do that comes after its undo.
 	ErrUndone = errors.New("was undone before it was done")
 	// ErrPruned is returned by an undo that comes later than [Config.UndoKeep].

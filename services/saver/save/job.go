@@ -3,6 +3,7 @@ package save
 import (
 	"cmp"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/url"
 	"path"
@@ -28,7 +29,11 @@ type job struct {
 	collection string
 	mode       string
 	key        *pointer // nil: the position
+	columns    []column // that are declared
+	expected   []column // that its records are held against while they are staged
 	force      bool
+	unchanged  bool // the document is that of known, and there are no records
+	known      Saved
 	provenance
 }
 
@@ -47,6 +52,13 @@ func newJob(w work, in Input) (job, error) {
 		work: w, document: in.Document, records: in.Records.Ref, collection: in.Collection,
 		mode: cmp.Or(in.Mode, ModeUpsert), force: in.Force,
 	}
+	if in.Unchanged {
+		if err := j.keep(in); err != nil {
+			return j, participant.Permanent(participant.CodeBadInput, err)
+		}
+	} else if in.Document == (document.Document{}) && in.Records == (document.Document{}) {
+		return j, participant.Permanent(participant.CodeBadInput, errors.New("document and records are needed, or unchanged"))
+	}
 	if j.collection == "" {
 		j.collection = defaultCollection(in.Document.URL)
 	}
@@ -59,15 +71,32 @@ func newJob(w work, in Input) (job, error) {
 	if in.Key != nil {
 		p, err := parsePointer(*in.Key)
 		if err != nil {
-			return j, participant.Permanent(participant.CodeBadInput, err)
+			return j, participant.Permanent(participant.CodeBadInput, fmt.Errorf("key %w", err))
 		}
 		j.key = &p
 	}
 	var err error
+	if j.columns, err = newColumns(j.collection, in.Columns); err != nil {
+		return j, participant.Permanent(participant.CodeBadInput, err)
+	}
 	if j.provenance, err = newProvenance(in); err != nil {
 		return j, participant.Permanent(participant.CodeBadInput, err)
 	}
 	return j, nil
+}
+
+// keep makes it the job of leaving a document alone.
+func (j *job) keep(in Input) error {
+	switch {
+	case in.Known == nil || in.Known.SHA256 == "" || in.Known.Collection == "" || in.Recipe.Definition == "":
+		return errors.New("unchanged: known, with sha256 and collection, and recipe are needed")
+	case in.Force:
+		return errors.New("unchanged: what is forced has to be fetched")
+	}
+	j.unchanged, j.known = true, *in.Known
+	j.document.SHA256 = in.Known.SHA256
+	j.collection = cmp.Or(in.Collection, in.Known.Collection)
+	return nil
 }
 
 // maxProvenance is the largest size of each text of a save's provenance, in bytes.
@@ -93,7 +122,7 @@ func newProvenance(in Input) (p provenance, err error) {
 	} {
 		switch {
 		case len(text) > maxProvenance:
-			return p, fmt.Errorf("%s has %d bytes, at most %d are allowed", name, len(text), maxProvenance)
+			return p, over(limitProvenance, fmt.Errorf("%s has %d bytes, at most %d are allowed", name, len(text), maxProvenance))
 		case !utf8.ValidString(text) || strings.Contains(text, "\x00"):
 			return p, fmt.Errorf("%s is %.40q: want UTF-8 without NUL", name, text)
 		}
@@ -122,7 +151,7 @@ func defaultCollection(source string) string {
 func checkCollection(name string) error {
 	switch {
 	case len(name) > MaxCollection:
-		return fmt.Errorf("collection %.40q... has %d bytes, at most %d are allowed; set collection in the input", name, len(name), MaxCollection)
+		return over(limitCollection, fmt.Errorf("collection %.40q... has %d bytes, at most %d are allowed; set collection in the input", name, len(name), MaxCollection))
 	case !utf8.ValidString(name) || strings.Contains(name, "\x00"):
 		return fmt.Errorf("collection %q: want UTF-8 without NUL; set collection in the input", name)
 	}

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"segue/document"
 	"segue/participant"
 )
@@ -16,9 +18,14 @@ const Name = "saver"
 // Input is what a step asks the saver to do.
 type Input struct {
 	// Document is where the records came from: the document as it was fetched.
-	Document document.Document `json:"document"`
+	Document document.Document `json:"document,omitzero"`
 	// Records is NDJSON in the document store, one record a line.
-	Records document.Document `json:"records"`
+	Records document.Document `json:"records,omitzero"`
+	// Unchanged says that the document is that of Known, and that there is neither
+	// Document nor Records: it was not fetched again.
+	Unchanged bool `json:"unchanged,omitempty"`
+	// Known is what the catalog answered.
+	Known *Saved `json:"known,omitempty"`
 	// Collection takes the records; see [MaxCollection]. Defaults to the last path
 	// element of Document.URL without its extension, else its host, else "records".
 	Collection string `json:"collection,omitempty"`
@@ -28,6 +35,9 @@ type Input struct {
 	// Mode is what becomes of the records that are there: see [ModeUpsert], which is
 	// the default, [ModeAppend] and [ModeReplace].
 	Mode string `json:"mode,omitempty"`
+	// Columns declares columns of the collection, by their names. A collection with
+	// columns has a view of its name, where plain SQL reads them with their types.
+	Columns map[string]Column `json:"columns,omitempty"`
 
 	// URL is the one that the run was given, before any redirect. Defaults to
 	// Document.URL. ETag and LastModified are what the origin said of the document.
@@ -83,6 +93,9 @@ type Config struct {
 	UndoKeep time.Duration `default:"720h" env:"SEGUE_UNDO_KEEP" help:"How long a save can be undone."`
 	// MaxRecords is the largest number of records in a document. Defaults to 10,000,000.
 	MaxRecords int64 `default:"10000000" env:"SEGUE_MAX_RECORDS" help:"Largest number of records in a document."`
+	// Metrics is where saves, and the limits that they run into, are counted. Defaults
+	// to nowhere.
+	Metrics prometheus.Registerer `kong:"-"`
 }
 
 // Defaults of [Config].
@@ -105,10 +118,11 @@ func (c Config) withDefaults() (Config, error) {
 
 // saver has the two handlers. They may run any number of times at once.
 type saver struct {
-	cfg  Config
-	db   *DB
-	docs document.Store
-	now  func() time.Time
+	cfg     Config
+	db      *DB
+	docs    document.Store
+	now     func() time.Time
+	metrics *metrics
 }
 
 // New makes the service. It reads from docs and leaves db open. The error is
@@ -118,20 +132,20 @@ func New(cfg Config, db *DB, docs document.Store) (participant.Service, error) {
 	if err != nil {
 		return participant.Service{}, err
 	}
-	s := &saver{cfg: cfg, db: db, docs: docs, now: time.Now}
+	s := &saver{cfg: cfg, db: db, docs: docs, now: time.Now, metrics: newMetrics(cfg.Metrics)}
 	return participant.New(Name, s.do, s.undo), nil
 }
 
 // do saves the records of a document, once for each (run, step): however often
 // it is asked, it answers what it did the first time. All its errors but one say
 // that nothing was done; see [DB.transact] for that one.
-func (s *saver) do(ctx context.Context, c participant.Command[Input]) (Output, error) {
+func (s *saver) do(ctx context.Context, c participant.Command[Input]) (out Output, err error) {
+	defer func() { s.metrics.failed(err) }()
 	j, err := newJob(work{c.Run, c.Step}, c.Input)
 	if err != nil {
 		return Output{}, err
 	}
-	out, err := s.save(ctx, j)
-	if err != nil {
+	if out, err = s.save(ctx, j); err != nil {
 		return Output{}, failure("save records", err)
 	}
 	return out, nil
@@ -141,6 +155,7 @@ func (s *saver) do(ctx context.Context, c participant.Command[Input]) (Output, e
 // there is to undo, the barrier and the undo log know.
 func (s *saver) undo(ctx context.Context, u participant.Undo[Input, Output]) error {
 	if err := s.takeBack(ctx, work{u.Run, u.Step}); err != nil {
+		s.metrics.failed(err)
 		return failure("undo save", err)
 	}
 	return nil
