@@ -1,6 +1,7 @@
 package save
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"maps"
@@ -13,9 +14,9 @@ import (
 	"segue/participant"
 )
 
-// TestChains does and undoes runs of all modes over a few keys at random, and compares the
-// tables after each step with a model that is too simple to be wrong: the saves
-// of the runs that are not undone, replayed in their order.
+// TestChains does and undoes runs of all modes, with columns and without, over a few keys at
+// random, and compares the tables after each step with a model that is too simple to be
+// wrong: the saves of the runs that are not undone, replayed in their order.
 func TestChains(t *testing.T) {
 	each(t, func(t *testing.T, url string) {
 		b := newBench(t, url)
@@ -23,7 +24,7 @@ func TestChains(t *testing.T) {
 			b.db.sql.SetMaxOpenConns(1)
 			b.rows("PRAGMA synchronous = OFF")
 		}
-		cases, skips := 0, 0
+		cases, skips, reads := 0, 0, 0
 		rapid.Check(t, func(t *rapid.T) {
 			cases++
 			m := &model{bench: b, prefix: fmt.Sprintf("c%d-", cases), undone: map[string]bool{}}
@@ -41,8 +42,9 @@ func TestChains(t *testing.T) {
 			}
 			m.check(t)
 			skips += m.skips
+			reads += m.reads
 		})
-		t.Logf("%d cases, %d saves were skipped", cases, skips)
+		t.Logf("%d cases, %d saves were skipped, %d rows were read with types", cases, skips, reads)
 	})
 }
 
@@ -54,7 +56,10 @@ type model struct {
 	order  []modelRun // in the order in which they saved
 	undone map[string]bool
 	next   int
+	// column is the type of column v of the collection; empty: it has no columns.
+	column kind
 	skips  int
+	reads  int
 }
 
 type modelRun struct {
@@ -87,7 +92,7 @@ func (m *model) draw(t *rapid.T) modelRun {
 	mode := rapid.SampledFrom(modes).Draw(t, "mode")
 	var lines []string
 	for i, key := range rapid.SliceOfNDistinct(rapid.SampledFrom([]string{"a", "b", "c"}), 0, 3, rapid.ID).Draw(t, "keys") {
-		line := fmt.Sprintf(`{"id":%q,"v":%d}`, key, rapid.IntRange(1, 2).Draw(t, "v"))
+		line := fmt.Sprintf(`{"id":%q,"v":%s}`, key, rapid.SampledFrom([]string{"1", "2", "1", "2", "1", "2", `"x"`}).Draw(t, "v"))
 		lines = append(lines, line)
 		if mode == ModeAppend {
 			key = fmt.Sprintf("%s%d", run.keys, i+1)
@@ -99,8 +104,12 @@ func (m *model) draw(t *rapid.T) modelRun {
 		run.input.Key = nil
 	}
 	run.input.Collection, run.input.Mode = m.prefix, strings.TrimSuffix(mode, " keyed")
+	column := rapid.SampledFrom([]string{"", "", "integer", "decimal", "json"}).Draw(t, "column")
+	if column != "" {
+		run.input.Columns = map[string]Column{"v": {Type: column}}
+	}
 	if rapid.Bool().Draw(t, "recipe") {
-		run.input.Recipe = Recipe{Definition: "d", Input: []byte(fmt.Sprintf("{%q:%q}", "mode", mode))}
+		run.input.Recipe = Recipe{Definition: "d", Input: []byte(fmt.Sprintf("{%q:%q,%q:%q}", "mode", mode, "column", column))}
 	}
 	return run
 }
@@ -121,6 +130,9 @@ func (m *model) doNext(t *rapid.T) {
 			t.Fatalf("run %s was undone before, and was done", run.name)
 		}
 		return
+	case errors.As(err, &e) && (e.Code == CodeBadValue || e.Code == CodeBadColumn):
+		m.checkMisfit(t, run, e)
+		return
 	case run.input.Mode == ModeAppend && taken && !out.Skipped:
 		if !errors.As(err, &e) || e.Code != CodeKeyExists {
 			t.Fatalf("run %s appended a key that is there: %v", run.name, err)
@@ -135,6 +147,49 @@ func (m *model) doNext(t *rapid.T) {
 	}
 	run.out = out
 	m.order = append(m.order, run)
+	if !out.Skipped {
+		m.column = cmp.Or(kind(run.input.Columns["v"].Type), m.column)
+	}
+}
+
+// checkMisfit holds that a run was refused because of a record that does not fit: one of
+// its own, or one that is there or that an undo could restore.
+func (m *model) checkMisfit(t *rapid.T, run modelRun, e *participant.Error) {
+	column := cmp.Or(kind(run.input.Columns["v"].Type), m.column)
+	runs := []modelRun{run}
+	if e.Code == CodeBadColumn {
+		runs = m.order
+	}
+	for _, r := range runs {
+		for _, line := range r.data {
+			if column != kindJSON && column != "" && strings.Contains(line, `"x"`) {
+				return
+			}
+		}
+	}
+	t.Fatalf("run %s was refused, and all fits %s: %v", run.name, column, e)
+}
+
+// checkView holds that the view has every record of the collection, with its type.
+func (m *model) checkView(t *rapid.T) {
+	if m.column == "" {
+		return
+	}
+	want := []string{}
+	for key, line := range m.replay(m.order) {
+		v := strings.TrimSuffix(line[strings.Index(line, `"v":`)+4:], "}")
+		if m.column != kindJSON && v == `"x"` {
+			t.Fatalf("%s is in a collection whose column is %s", line, m.column)
+		}
+		want = append(want, key+" "+v)
+	}
+	slices.Sort(want)
+	// The comment keeps it from being prepared: the type of the column may have changed.
+	got := m.rows(fmt.Sprintf("SELECT _key, v FROM %s ORDER BY _key -- %d %s", quoteName(m.prefix), m.next, m.column))
+	if !slices.Equal(got, want) {
+		t.Fatalf("the view has %q, want %q", got, want)
+	}
+	m.reads += len(got)
 }
 
 // expected is what a run that is not skipped answers.
@@ -235,6 +290,7 @@ func (m *model) check(t *rapid.T) {
 	}
 	m.checkOwners(t)
 	m.checkDocuments(t)
+	m.checkView(t)
 	for _, table := range []string{"saves", "undo_log"} {
 		query := "SELECT save FROM " + table + " WHERE collection = $1 AND save NOT IN (SELECT save FROM saves WHERE run_id IN (" + m.names() + "))"
 		if stray := m.rows(query, m.prefix); len(stray) != 0 {

@@ -42,6 +42,15 @@ type dialect interface {
 	merging() []statement
 	// sameSource is a condition that a column is the URL $1, by which there is an index.
 	sameSource(column string) string
+	// extract is what is in a column of a record: an expression about data.
+	extract(c column) string
+	// literal is a text as SQL writes it.
+	literal(text string) string
+	// viewing are the statements that make the view of a collection; had are the
+	// columns that it has, none if there is no view, and all those that it will have.
+	viewing(collection string, had, all []column) []string
+	// taken reports whether there is anything that has the name of a view to be.
+	taken(ctx context.Context, tx *sql.Tx, name string) (bool, error)
 	// isolation is the level at which a statement after lock sees what was committed.
 	isolation() sql.IsolationLevel
 	// snapshot is the level at which all statements of a transaction see the same.

@@ -122,7 +122,7 @@ func FuzzPointer(f *testing.F) {
 		if err != nil {
 			return
 		}
-		r := newRecords(strings.NewReader(string(data)), &p, 10, false)
+		r := newRecords(strings.NewReader(string(data)), &p, nil, 10, false)
 		for {
 			rec, err := r.next()
 			if err != nil {

@@ -36,18 +36,28 @@ type record struct {
 type records struct {
 	lines *bufio.Scanner
 	key   *pointer // nil: the position
-	max   int64
-	n     int64
+	// columns are what the records have to fit.
+	columns []column
+	seeker  *seeker // of the columns, and behind them the key
+	max     int64
+	n       int64
 	// prefix stands before the position where that is the key.
 	prefix string
 	// refuseNull is set for a database that cannot hold the character \u0000.
 	refuseNull bool
 }
 
-func newRecords(r io.Reader, key *pointer, limit int64, refuseNull bool) *records {
+func newRecords(r io.Reader, key *pointer, columns []column, limit int64, refuseNull bool) *records {
 	lines := bufio.NewScanner(r)
 	lines.Buffer(make([]byte, 0, 64<<10), MaxRecord+1) // and its newline
-	return &records{lines: lines, key: key, max: limit, refuseNull: refuseNull}
+	var pointers []pointer
+	for _, c := range columns {
+		pointers = append(pointers, c.path)
+	}
+	if key != nil {
+		pointers = append(pointers, *key)
+	}
+	return &records{lines: lines, key: key, columns: columns, seeker: newSeeker(pointers...), max: limit, refuseNull: refuseNull}
 }
 
 // next returns the next record, or io.EOF after the last.
@@ -57,7 +67,7 @@ func (r *records) next() (record, error) {
 	}
 	r.n++
 	if r.n > r.max {
-		return record{}, participant.Permanent(CodeTooLarge, fmt.Errorf("document has more than %d records", r.max))
+		return record{}, participant.Permanent(CodeTooLarge, over(limitRecords, fmt.Errorf("document has more than %d records", r.max)))
 	}
 	rec := record{ordinal: r.n, data: bytes.Trim(r.lines.Bytes(), " \t\r")}
 	if err := r.check(rec.data); err != nil {
@@ -67,6 +77,9 @@ func (r *records) next() (record, error) {
 	if rec.key, err = r.keyOf(rec); err != nil {
 		return record{}, participant.Permanent(CodeBadKey, fmt.Errorf("record %d: key %s %w", r.n, r.key.text, err))
 	}
+	if err := misfit(r.columns, r.seeker.found); err != nil {
+		return record{}, badValue(r.n, err)
+	}
 	return rec, nil
 }
 
@@ -75,20 +88,25 @@ func (r *records) end() error {
 	case err == nil:
 		return io.EOF
 	case errors.Is(err, bufio.ErrTooLong):
-		return participant.Permanent(CodeTooLarge, fmt.Errorf("record %d is over %d bytes", r.n+1, MaxRecord))
+		return participant.Permanent(CodeTooLarge, over(limitRecord, fmt.Errorf("record %d is over %d bytes", r.n+1, MaxRecord)))
 	default:
 		return storeFailure("read records", err)
 	}
 }
 
 func (r *records) check(data []byte) error {
-	if !jsontext.Value(data).IsValid() {
-		return errors.New("is not one JSON value with unique names in UTF-8")
+	depth, null := 0, false
+	// Counting bytes is many times faster than looking at each.
+	if bytes.Count(data, []byte("["))+bytes.Count(data, []byte("{")) > MaxDepth || r.refuseNull && bytes.Contains(data, []byte(nullEscape)) {
+		depth, null = inspect(data)
 	}
-	depth, null := inspect(data)
+	if depth > MaxDepth {
+		return over(limitDepth, fmt.Errorf("is nested deeper than %d", MaxDepth))
+	}
+	err := r.seeker.seek(data)
 	switch {
-	case depth > MaxDepth:
-		return fmt.Errorf("is nested deeper than %d", MaxDepth)
+	case err != nil:
+		return err
 	case null && r.refuseNull:
 		return errors.New(`has the character \u0000, which PostgreSQL cannot hold`)
 	}
@@ -99,30 +117,29 @@ func (r *records) keyOf(rec record) (string, error) {
 	if r.key == nil {
 		return r.prefix + strconv.FormatInt(rec.ordinal, 10), nil
 	}
-	v, err := r.key.find(rec.data)
-	if err != nil {
-		return "", err
+	v := r.seeker.found[len(r.columns)]
+	if v == nil {
+		return "", errMissing
 	}
 	key := string(v)
 	switch v.Kind() {
 	case '"':
-		text, err := jsontext.AppendUnquote(nil, v)
-		if err != nil {
-			return "", err // unreachable: the record is valid
-		}
-		key = string(text)
+		key = string(plain(v))
 	case '0', 't', 'f':
 	default:
 		return "", fmt.Errorf("is %s, want a string, number or boolean", kindName(v.Kind()))
 	}
 	switch {
 	case len(key) > MaxKey:
-		return "", fmt.Errorf("has %d bytes, at most %d are allowed", len(key), MaxKey)
+		return "", over(limitKey, fmt.Errorf("has %d bytes, at most %d are allowed", len(key), MaxKey))
 	case strings.Contains(key, "\x00"):
 		return "", errors.New(`has the character \u0000`)
 	}
 	return key, nil
 }
+
+// errMissing is what is wrong with a key that is not there.
+var errMissing = errors.New("is missing")
 
 func kindName(k jsontext.Kind) string {
 	switch k {
@@ -135,14 +152,17 @@ func kindName(k jsontext.Kind) string {
 	}
 }
 
-// inspect returns how deeply valid JSON is nested, and whether a string in it
+// nullEscape is the one way to write the character U+0000 in JSON.
+const nullEscape = `\u0000`
+
+// inspect returns how deeply JSON is nested, and whether a string in it
 // has the character \u0000.
 func inspect(data []byte) (deepest int, null bool) {
 	depth, inString := 0, false
 	for i := 0; i < len(data); i++ {
 		switch c := data[i]; {
 		case inString && c == '\\':
-			null = null || bytes.HasPrefix(data[i:], []byte(`\u0000`))
+			null = null || bytes.HasPrefix(data[i:], []byte(nullEscape))
 			i++ // what is escaped does not end the string
 		case c == '"':
 			inString = !inString

@@ -43,6 +43,9 @@ func (db *DB) transact(ctx context.Context, conn *sql.Conn, f func(context.Conte
 	timer := time.AfterFunc(commitTimeout, cancel)
 	defer timer.Stop()
 	if err := tx.Commit(); err != nil {
+		if !timer.Stop() {
+			err = over(limitCommit, fmt.Errorf("no answer within %s: %w", commitTimeout, err))
+		}
 		return &participant.Error{Code: CodeDatabase, Unknown: !rolledBack(err), Err: fmt.Errorf("commit: %w", err)}
 	}
 	return nil

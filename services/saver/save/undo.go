@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"time"
 
 	"segue/participant"
 )
@@ -16,6 +17,7 @@ func (s *saver) takeBack(ctx context.Context, w work) error {
 		return fmt.Errorf("connect: %w", err)
 	}
 	defer conn.Close()
+	defer s.metrics.took(opUndo, time.Now())
 	return s.db.transact(ctx, conn, func(ctx context.Context, tx *sql.Tx) error {
 		first, err := s.pass(ctx, tx, w, opUndo)
 		if err != nil || !first {
@@ -77,8 +79,8 @@ func (s *saver) checkLog(ctx context.Context, tx *sql.Tx, w work, save int64) er
 		return fmt.Errorf("count undo log: %w", err)
 	}
 	if left < logged {
-		return participant.Permanent(CodePruned, fmt.Errorf(
-			"step %s of run %s %w after %s; what it saved are the rows of table records with this run_id", w.step, w.run, ErrPruned, s.cfg.UndoKeep))
+		return participant.Permanent(CodePruned, over(limitUndoKeep, fmt.Errorf(
+			"step %s of run %s %w after %s; what it saved are the rows of table records with this run_id", w.step, w.run, ErrPruned, s.cfg.UndoKeep)))
 	}
 	return nil
 }

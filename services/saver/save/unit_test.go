@@ -69,9 +69,9 @@ func TestPointer(t *testing.T) {
 			t.Errorf("parse %q: %v", text, err)
 			continue
 		}
-		got, err := p.find([]byte(doc))
-		if string(got) != want || (want == "") != errors.Is(err, errMissing) {
-			t.Errorf("%q points to %s (%v), want %s", text, got, err, want)
+		s := newSeeker(p)
+		if err := s.seek([]byte(doc)); err != nil || string(s.found[0]) != want {
+			t.Errorf("%q points to %s (%v), want %s", text, s.found[0], err, want)
 		}
 	}
 }
@@ -170,7 +170,7 @@ func FuzzRecord(f *testing.F) {
 		f.Fatal(err)
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		r := newRecords(bytes.NewReader(data), &key, 100, true)
+		r := newRecords(bytes.NewReader(data), &key, nil, 100, true)
 		for {
 			rec, err := r.next()
 			if errors.Is(err, io.EOF) {
