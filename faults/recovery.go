@@ -132,7 +132,7 @@ func (s *Scene) fill(ctx context.Context, ended, running int) error {
 	return group.Wait()
 }
 
-// wait writes runs that wait, a quarter of them at each step.
+// wait writes runs that wait, as many at each step.
 func (s *Scene) wait(ctx context.Context, from int) error {
 	ingest, err := sagas.Ingest()
 	if err != nil {
@@ -144,7 +144,8 @@ func (s *Scene) wait(ctx context.Context, from int) error {
 		if err != nil {
 			return err
 		}
-		for _, e := range entries[:2+2*(i%4)] { // started, and a command without its outcome at the end
+		steps := len(entries)/2 - 1                 // without started and ended
+		for _, e := range entries[:2+2*(i%steps)] { // started, and a command without its outcome at the end
 			m := e.Message()
 			messages = append(messages, &nats.Msg{Subject: m.Subject, Header: nats.Header(m.Header), Data: m.Data})
 		}

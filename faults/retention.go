@@ -65,7 +65,7 @@ func retention(ctx context.Context, b *Bench) (r Report, err error) {
 		b.Log("%d runs in %v: nats-server %d MiB, orchestrator %d MiB", done, time.Since(begin).Round(time.Second),
 			memory[0][len(memory[0])-1]>>20, memory[1][len(memory[1])-1]>>20)
 	}
-	r.Did = fmt.Sprintf("%d runs of 10 messages in %v, %d kept in the journal", runs, time.Since(begin).Round(time.Second), keep)
+	r.Did = fmt.Sprintf("%d runs of %d messages in %v, %d kept in the journal", runs, fleet.MessagesOfIngest, time.Since(begin).Round(time.Second), keep)
 	err = fleet.Await(ctx, func() error { return haveLeft(ctx, c, runs, keep) })
 	if err != nil {
 		return r, err
@@ -129,7 +129,7 @@ func ready(d *saga.Definition, id string) ([]events.Entry, error) {
 		e.Sequence, e.Stored = uint64(len(entries)), now
 		run.Apply(e)
 	}
-	const output = `{"document":{"name":"x"},"format":"json","records":{"name":"y"}}`
+	const output = `{"unchanged":false,"document":{"name":"x"},"format":"json","records":{"name":"y"}}`
 	for !run.Ended() {
 		for _, e := range run.Decide(now).Append {
 			store(e)
@@ -161,7 +161,7 @@ func haveLeft(ctx context.Context, c *fleet.Client, runs, keep int) error {
 		return err
 	}
 	// Each of the 16 partitions rounds its share up.
-	if most := uint64(keep+16) * 10; left.State.Msgs > most {
+	if most := uint64(keep+16) * fleet.MessagesOfIngest; left.State.Msgs > most {
 		return fmt.Errorf("%d messages are in the journal, want at most %d", left.State.Msgs, most)
 	}
 	return nil

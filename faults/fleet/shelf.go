@@ -78,7 +78,7 @@ func (s *Shelf) add(i int, saga, site string, random *rand.Rand) {
 	case 3:
 		d.Flaky = true
 	case 7:
-		t.Cancel = 1 + random.IntN(messagesOfIngest)
+		t.Cancel = 1 + random.IntN(MessagesOfIngest)
 	case 11:
 		d.Gone, t.FailsAt = true, "fetch"
 	case 13:
@@ -104,8 +104,8 @@ func (s *Shelf) add(i int, saga, site string, random *rand.Rand) {
 	s.Tasks = append(s.Tasks, t)
 }
 
-// messagesOfIngest is how many messages a run of ingest has that completes.
-const messagesOfIngest = 12
+// MessagesOfIngest is how many messages a run of ingest has that completes.
+const MessagesOfIngest = 12
 
 // text returns a text that is not easy on formats.
 func text(random *rand.Rand) string {
