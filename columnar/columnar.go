@@ -30,8 +30,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
+	"strings"
 
+	"github.com/go-json-experiment/json/jsontext"
 	"github.com/parquet-go/parquet-go"
 )
 
@@ -54,9 +57,14 @@ type Limits struct {
 	MaxColumns int
 	// MaxDepth is how deep columns may be nested. Defaults to 128.
 	MaxDepth int
-	// MaxMemory is what the pages that have to be in memory at once may take, in
-	// bytes: of each column its dictionary and its largest page. Defaults to 256 MiB.
+	// MaxMemory is what has to be in memory at once, in bytes and about: the footer,
+	// and of each column its dictionary and its largest page. Defaults to 256 MiB.
 	MaxMemory int64
+	// Large, if there is one, is called before more than Small bytes of that are
+	// taken, and as often as more are. It may wait. Its error ends the reader and is
+	// returned as it is.
+	Large func() error
+	Small int64
 }
 
 // Error says what is wrong with a file. Errors of the underlying reader are
@@ -64,8 +72,9 @@ type Limits struct {
 type Error struct {
 	// Row is the row that could not be read, from 1; 0 if it is the file as a whole.
 	Row int64
-	// Column is the path of the column, as in "a.b"; empty if it is not one.
-	Column string
+	// Column is the JSON pointer (RFC 6901) to the column, as in "/a/b"; empty if it
+	// is not one.
+	Column jsontext.Pointer
 	Reason string
 	Limit  bool // over one of the Limits; the file may be well-formed
 }
@@ -77,7 +86,7 @@ func (e *Error) Error() string {
 		where = "row " + strconv.FormatInt(e.Row, 10)
 	}
 	if e.Column != "" {
-		where += ", column " + strconv.Quote(clip(e.Column))
+		where += ", column " + strconv.Quote(clip(strings.Join(slices.Collect(e.Column.Tokens()), ".")))
 	}
 	return where + ": " + e.Reason
 }
@@ -90,6 +99,7 @@ type Reader struct {
 	file   *source
 	limits Limits
 	parsed *parquet.File
+	footer int64              // memory for it, and for reading the columns it has
 	groups []parquet.RowGroup // row groups to come
 	root   *node
 	leaves []*cursor
@@ -105,7 +115,10 @@ type Reader struct {
 func Open(file io.ReaderAt, size int64, l Limits) (r *Reader, err error) {
 	r = &Reader{file: &source{r: file}, limits: l.withDefaults()}
 	defer r.explain(&err)
-	if err := checkFooter(r.file, size, r.limits); err != nil {
+	if r.footer, err = checkFooter(r.file, size, r.limits); err != nil {
+		return nil, err
+	}
+	if err := r.need(r.footer); err != nil {
 		return nil, err
 	}
 	// The indexes are for those who look for rows, and have sizes of their own.
@@ -114,6 +127,10 @@ func Open(file io.ReaderAt, size int64, l Limits) (r *Reader, err error) {
 		return nil, err
 	}
 	r.groups = r.parsed.RowGroups()
+	r.footer += columnCost * int64(min(len(r.parsed.Metadata().Schema), r.limits.MaxColumns))
+	if err := r.need(r.footer); err != nil {
+		return nil, err
+	}
 	if err := r.plant(); err != nil {
 		return nil, err
 	}
@@ -209,13 +226,25 @@ func (r *Reader) closeGroup() error {
 	return all
 }
 
+// need is asked before memory is taken: how much it is by then, all together.
+func (r *Reader) need(memory int64) error {
+	if memory <= r.limits.Small || r.limits.Large == nil {
+		return nil
+	}
+	if err := r.limits.Large(); err != nil {
+		r.file.err = err // no flaw of the file either
+		return err
+	}
+	return nil
+}
+
 // broken is the error of a flaw at the row that is being read.
-func (r *Reader) broken(column, format string, args ...any) error {
+func (r *Reader) broken(column jsontext.Pointer, format string, args ...any) error {
 	return &Error{Row: r.row, Column: column, Reason: fmt.Sprintf(format, args...)}
 }
 
 // over is the error of a limit at the row that is being read.
-func (r *Reader) over(column, format string, args ...any) error {
+func (r *Reader) over(column jsontext.Pointer, format string, args ...any) error {
 	return &Error{Row: r.row, Column: column, Reason: fmt.Sprintf(format, args...), Limit: true}
 }
 

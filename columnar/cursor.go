@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 
+	"github.com/go-json-experiment/json/jsontext"
 	"github.com/parquet-go/parquet-go"
 )
 
@@ -13,7 +14,7 @@ const batch = 128
 // cursor reads the values of one column, row group by row group.
 type cursor struct {
 	r    *Reader
-	path string
+	path jsontext.Pointer
 	// repetition and definition say whether the values have levels of that kind.
 	repetition, definition bool
 

@@ -25,8 +25,9 @@ func encodingOf(h *format.PageHeader) format.Encoding {
 }
 
 // checkDelta holds a page of a delta encoding against its header and the limit.
-// The page is as it is in the file, but known to be as large as it claims.
-func (c *chunkScan) checkDelta(h *format.PageHeader, compressed bool, levels, values int64) error {
+// The page is as it is in the file, but known to be as large as it claims, and has
+// been charged its cost, which lacks what texts share.
+func (c *chunkScan) checkDelta(h *format.PageHeader, compressed bool, levels, values, cost int64) error {
 	encoding := encodingOf(h)
 	switch encoding {
 	case format.DeltaBinaryPacked, format.DeltaLengthByteArray, format.DeltaByteArray:
@@ -54,14 +55,12 @@ func (c *chunkScan) checkDelta(h *format.PageHeader, compressed bool, levels, va
 	if err != nil {
 		return &Error{Reason: "a page cannot be decoded: " + clip(err.Error())}
 	}
-	total := int64(0)
 	for _, n := range shared {
-		if total += int64(n); n < 0 || total > c.limit-c.dictionary {
+		if cost += int64(n); n < 0 || cost > c.limit-c.dictionary {
 			return &Error{Reason: fmt.Sprintf("a page of %d texts in %d bytes takes more memory than there is for the pages of a row group", values, h.UncompressedPageSize), Limit: true}
 		}
 	}
-	c.largest = max(c.largest, total)
-	return nil
+	return c.charge(h.Type, cost)
 }
 
 // withoutLevels takes the levels off a page of version 1, each with its length.

@@ -12,6 +12,17 @@ import (
 // item may be one byte there and some hundred in memory.
 const maxItems = 400_000
 
+// What an item of a list takes in memory, about, in bytes: a structure, such as a
+// column of the schema or in a row group, with what the library and this package
+// keep of it; and anything else.
+const (
+	structCost = 800
+	itemCost   = 32
+)
+
+// columnCost is what reading a column takes beside its pages, in bytes: buffers.
+const columnCost = 8 << 10
+
 // maxThriftDepth is how deep structures of a footer may be nested.
 const maxThriftDepth = 32
 
@@ -19,48 +30,53 @@ const maxThriftDepth = 32
 var errThrift = errors.New("it is cut or not in Thrift's compact protocol")
 
 // checkFooter reads over the footer, so that no list or string in it claims more
-// than there is.
-func checkFooter(file io.ReaderAt, size int64, l Limits) error {
+// than there is, and returns the memory that it takes, about.
+func checkFooter(file io.ReaderAt, size int64, l Limits) (memory int64, err error) {
 	const tail = 8 // length and magic
 	if size < int64(len(Magic))+tail {
-		return &Error{Reason: "it is too short to be Parquet"}
+		return 0, &Error{Reason: "it is too short to be Parquet"}
 	}
 	var head [4]byte
 	var end [tail]byte
 	if _, err := file.ReadAt(head[:], 0); err != nil {
-		return err
+		return 0, err
 	}
 	if _, err := file.ReadAt(end[:], size-tail); err != nil && !errors.Is(err, io.EOF) {
-		return err
+		return 0, err
 	}
 	if magic := string(end[4:]); magic == "PARE" || string(head[:]) == "PARE" {
-		return &Error{Reason: "it is encrypted"}
+		return 0, &Error{Reason: "it is encrypted"}
 	} else if magic != Magic || string(head[:]) != Magic {
-		return &Error{Reason: "it does not begin and end with " + Magic + ", so it is not Parquet or is cut"}
+		return 0, &Error{Reason: "it does not begin and end with " + Magic + ", so it is not Parquet or is cut"}
 	}
 	length := int64(binary.LittleEndian.Uint32(end[:4]))
 	if length > size-tail-int64(len(Magic)) {
-		return &Error{Reason: "its footer is said to be larger than the file"}
+		return 0, &Error{Reason: "its footer is said to be larger than the file"}
 	}
 	if length > int64(l.MaxFooter) {
-		return &Error{Reason: fmt.Sprintf("its footer has %d bytes, the limit is %d", length, l.MaxFooter), Limit: true}
+		return 0, &Error{Reason: fmt.Sprintf("its footer has %d bytes, the limit is %d", length, l.MaxFooter), Limit: true}
 	}
 	footer := make([]byte, length)
 	if _, err := file.ReadAt(footer, size-tail-length); err != nil && !errors.Is(err, io.EOF) {
-		return err
+		return 0, err
 	}
 	t := thriftText{data: footer, items: maxItems}
 	if err := t.structure(0); err != nil {
-		return &Error{Reason: "its footer cannot be read: " + err.Error(), Limit: t.items < 0}
+		return 0, &Error{Reason: "its footer cannot be read: " + err.Error(), Limit: t.items < 0}
 	}
-	return nil
+	memory = 3*length + t.cost
+	if memory > l.MaxMemory {
+		return 0, &Error{Reason: fmt.Sprintf("its footer of %d bytes takes more memory than there is", length), Limit: true}
+	}
+	return memory, nil
 }
 
 // thriftText reads over text in Thrift's compact protocol.
 type thriftText struct {
 	data  []byte
 	at    int
-	items int // that lists may still have
+	items int   // that lists may still have
+	cost  int64 // of all lists in memory, in bytes
 }
 
 // The types of the compact protocol.
@@ -143,6 +159,11 @@ func (t *thriftText) list(depth int) error {
 	}
 	if t.items -= int(n); t.items < 0 {
 		return fmt.Errorf("its lists have more than %d items", maxItems)
+	}
+	if head&0xF == thriftStruct {
+		t.cost += structCost * int64(n)
+	} else {
+		t.cost += itemCost * int64(n)
 	}
 	for range n {
 		if err := t.value(head&0xF, depth+1); err != nil {

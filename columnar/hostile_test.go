@@ -158,6 +158,89 @@ func TestHostile(t *testing.T) {
 	}
 }
 
+// TestLarge holds that whoever is asked for much memory is asked before it is taken,
+// by footers as well as by pages, and that what it says is no flaw of the file.
+func TestLarge(t *testing.T) {
+	t.Parallel()
+	refused := errors.New("no turn")
+	type row struct {
+		Text string `parquet:"text"`
+	}
+	type wide struct {
+		A, B, C, D, E, F, G, H int64
+	}
+	page := write(t, slices.Repeat([]row{{strings.Repeat("x", 64)}}, 1<<10), parquet.PageBufferSize(1<<20))
+	for _, c := range []struct {
+		name  string
+		file  []byte
+		small int64
+		large bool
+	}{
+		{"a page", page, 64 << 10, true},
+		{"a page with room", page, 512 << 10, false},
+		{"a footer", write(t, []wide{}), 16 << 10, true},
+		{"a footer with room", write(t, []wide{}), 512 << 10, false},
+	} {
+		asked := 0
+		_, err := read(c.file, Limits{Small: c.small, Large: func() error { asked++; return refused }})
+		if c.large != (asked == 1) || c.large != errors.Is(err, refused) || errors.As(err, new(*Error)) {
+			t.Errorf("%s: asked %d times, %v", c.name, asked, err)
+		}
+		if _, err := read(c.file, Limits{Small: c.small, Large: func() error { return nil }}); err != nil {
+			t.Errorf("%s, when it may: %v", c.name, err)
+		}
+	}
+}
+
+// TestPointers holds that a column with a dot in its name is not taken for two.
+func TestPointers(t *testing.T) {
+	t.Parallel()
+	type inner struct {
+		Text string `parquet:"b/c.d"`
+	}
+	type row struct {
+		A inner `parquet:"a"`
+	}
+	_, err := read(write(t, []row{{inner{"\xff"}}}), Limits{})
+	var e *Error
+	if !errors.As(err, &e) || e.Row != 1 || e.Column != "/a/b~1c.d" || e.Error() != `row 1, column "a.b/c.d": a text is not UTF-8` {
+		t.Errorf("%v, %+v", err, e)
+	}
+}
+
+// TestFooterMemory holds that a footer takes no more memory than it is charged for:
+// one of a hundred kilobytes can take some fifty megabytes.
+func TestFooterMemory(t *testing.T) {
+	if testing.Short() {
+		t.Skip("THE MEMORY OF FOOTERS WAS NOT MEASURED: run without -short")
+	}
+	const columns = 100_000
+	footer := []byte{0x15, 2, 0x19, 0x1C, 0x48, 1, 'r', 0, 0x16, 0, 0x19, 0x1C, 0x19, 0xFC} // version, schema, num_rows, row_groups, columns
+	footer = append(binary.AppendUvarint(footer, columns), make([]byte, columns)...)
+	type wide struct{ A, B, C, D, E, F, G, H int64 }
+	for name, file := range map[string][]byte{
+		"empty columns": footerOf(append(footer, 0x16, 0, 0x16, 0, 0, 0)),
+		"row groups":    write(t, make([]wide, 2000), parquet.MaxRowsPerRowGroup(1)),
+	} {
+		memory, err := checkFooter(bytes.NewReader(file), int64(len(file)), Limits{}.withDefaults())
+		if err != nil {
+			t.Fatal(err)
+		}
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		_, err = Open(bytes.NewReader(file), int64(len(file)), Limits{})
+		runtime.ReadMemStats(&after)
+		took := int64(after.TotalAlloc - before.TotalAlloc)
+		t.Logf("%s, in a file of %d bytes: %d KiB are allocated, %d charged: %v", name, len(file), took>>10, memory>>10, err)
+		if took > memory {
+			t.Errorf("%s: %d bytes are allocated, %d are charged", name, took, memory)
+		}
+		if _, err := Open(bytes.NewReader(file), int64(len(file)), Limits{MaxMemory: memory - 1}); err == nil || !strings.Contains(err.Error(), "takes more memory than there is") {
+			t.Errorf("%s, over the limit: %v", name, err)
+		}
+	}
+}
+
 // What the underlying reader says is never taken for a flaw of the file.
 func TestReaderFails(t *testing.T) {
 	t.Parallel()

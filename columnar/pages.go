@@ -8,6 +8,7 @@ import (
 	"io"
 
 	"github.com/andybalholm/brotli"
+	"github.com/go-json-experiment/json/jsontext"
 	"github.com/klauspost/compress/snappy"
 	"github.com/klauspost/compress/zstd"
 	"github.com/parquet-go/parquet-go/encoding/thrift"
@@ -23,17 +24,22 @@ const valueCost = 8
 // smallest and the largest value.
 const maxHeader = 64 << 20
 
+// headerCost is what a byte of a page header takes in memory, in bytes: as it is in
+// the file, and decoded, here and by the library.
+const headerCost = 3
+
 // checkPages reads over the pages of a row group, so that none takes more memory
 // than there is for it, whatever it claims and whatever it decompresses to. Only
 // then the library may have them.
 func (r *Reader) checkPages(group int) error {
-	total := int64(0)
+	total := r.footer
 	for i, chunk := range r.parsed.Metadata().RowGroups[group].Columns {
 		if i >= len(r.leaves) {
 			break // nextGroup says so
 		}
 		leaf := r.leaves[i]
-		c := chunkScan{file: r.file, meta: &chunk.MetaData, limit: r.limits.MaxMemory - total, repetition: leaf.repetition, definition: leaf.definition}
+		c := chunkScan{file: r.file, meta: &chunk.MetaData, limit: r.limits.MaxMemory - total, repetition: leaf.repetition, definition: leaf.definition,
+			need: func(memory int64) error { return r.need(total + memory) }}
 		if err := c.scan(); err != nil {
 			return r.blame(leaf.path, err)
 		}
@@ -43,7 +49,7 @@ func (r *Reader) checkPages(group int) error {
 }
 
 // blame gives an error the column it is about.
-func (r *Reader) blame(column string, err error) error {
+func (r *Reader) blame(column jsontext.Pointer, err error) error {
 	var e *Error
 	if errors.As(err, &e) {
 		e.Row, e.Column = r.row+1, column
@@ -55,7 +61,8 @@ func (r *Reader) blame(column string, err error) error {
 type chunkScan struct {
 	file  io.ReaderAt
 	meta  *format.ColumnMetaData
-	limit int64 // memory that is left, in bytes
+	limit int64                    // memory that is left, in bytes
+	need  func(memory int64) error // is asked before memory is taken
 
 	repetition, definition bool // that the column has levels of
 
@@ -79,7 +86,7 @@ func (c *chunkScan) scan() error {
 		if err != nil {
 			return err
 		}
-		if err := c.check(header, at+size, end); err != nil {
+		if err := c.check(header, size, at+size, end); err != nil {
 			return err
 		}
 		at += size + int64(header.CompressedPageSize)
@@ -90,7 +97,10 @@ func (c *chunkScan) scan() error {
 // readHeader reads the header of the page at an offset and returns its size.
 func (c *chunkScan) readHeader(at, end int64) (*format.PageHeader, int64, error) {
 	for window := int64(4 << 10); ; window *= 16 {
-		n := min(window, end-at)
+		n := min(window, maxHeader, end-at)
+		if err := c.reserve(headerCost * n); err != nil {
+			return nil, 0, err
+		}
 		c.header = grow(c.header, int(n))
 		read, err := c.file.ReadAt(c.header, at)
 		if err != nil && !errors.Is(err, io.EOF) {
@@ -113,7 +123,8 @@ func (c *chunkScan) readHeader(at, end int64) (*format.PageHeader, int64, error)
 }
 
 // check holds a page against the limit: what it claims, and what comes out of it.
-func (c *chunkScan) check(h *format.PageHeader, at, end int64) error {
+// Its header has a size as well.
+func (c *chunkScan) check(h *format.PageHeader, header, at, end int64) error {
 	if h.CompressedPageSize < 0 || h.UncompressedPageSize < 0 || int64(h.CompressedPageSize) > end-at {
 		return &Error{Reason: "a page has an impossible size"}
 	}
@@ -121,7 +132,11 @@ func (c *chunkScan) check(h *format.PageHeader, at, end int64) error {
 	if levels < 0 || levels > int64(min(h.CompressedPageSize, h.UncompressedPageSize)) {
 		return &Error{Reason: "the levels of a page have an impossible size"}
 	}
-	if err := c.charge(h, values); err != nil {
+	cost := headerCost*header + int64(h.CompressedPageSize) + 2*int64(h.UncompressedPageSize) + valueCost*values
+	if values < 0 || cost > c.limit-c.dictionary {
+		return &Error{Reason: fmt.Sprintf("a page of %d values in %d bytes takes more memory than there is for the pages of a row group", values, h.UncompressedPageSize), Limit: true}
+	}
+	if err := c.charge(h.Type, cost); err != nil {
 		return err
 	}
 	c.page = grow(c.page, int(h.CompressedPageSize))
@@ -137,7 +152,7 @@ func (c *chunkScan) check(h *format.PageHeader, at, end int64) error {
 			return err
 		}
 	}
-	return c.checkDelta(h, compressed, levels, values)
+	return c.checkDelta(h, compressed, levels, values, cost)
 }
 
 // claims returns how many values a page is said to have, how many bytes of levels
@@ -159,19 +174,18 @@ func claims(h *format.PageHeader) (values, levels int64, compressed bool) {
 	return 0, 0, true
 }
 
-// charge takes the memory of a page from what there is.
-func (c *chunkScan) charge(h *format.PageHeader, values int64) error {
-	cost := int64(h.CompressedPageSize) + 2*int64(h.UncompressedPageSize) + valueCost*values
-	if values < 0 || cost > c.limit-c.dictionary {
-		return &Error{Reason: fmt.Sprintf("a page of %d values in %d bytes takes more memory than there is for the pages of a row group", values, h.UncompressedPageSize), Limit: true}
-	}
-	if h.Type == format.DictionaryPage {
+// charge takes the memory of a page from what there is, before it is read.
+func (c *chunkScan) charge(kind format.PageType, cost int64) error {
+	if kind == format.DictionaryPage {
 		c.dictionary += cost
 	} else {
 		c.largest = max(c.largest, cost)
 	}
-	return nil
+	return c.reserve(0)
 }
+
+// reserve asks for what has been charged and something beside it.
+func (c *chunkScan) reserve(more int64) error { return c.need(c.dictionary + c.largest + more) }
 
 // decompress checks that what a page decompresses to is as large as it claims.
 func (c *chunkScan) decompress(page []byte, claim int64) error {

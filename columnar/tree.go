@@ -11,7 +11,7 @@ import (
 
 // node is a field of the schema.
 type node struct {
-	path string // for messages
+	path jsontext.Pointer
 	name []byte // what stands before the value in an object: "name":
 	kind kind
 
@@ -57,7 +57,7 @@ type gardener struct {
 	next     int
 }
 
-func (g *gardener) grow(c *parquet.Column, path string, depth, definition, repetition int) (*node, error) {
+func (g *gardener) grow(c *parquet.Column, path jsontext.Pointer, depth, definition, repetition int) (*node, error) {
 	if g.next == len(g.elements) {
 		return nil, &Error{Reason: "its schema is cut"}
 	}
@@ -86,7 +86,7 @@ func (g *gardener) grow(c *parquet.Column, path string, depth, definition, repet
 			return nil, &Error{Column: path, Reason: "two fields have the same name, or a name is not UTF-8"}
 		}
 		names[name] = true
-		child, err := g.grow(column, strings.TrimPrefix(path+"."+name, "."), depth+1, n.definition, n.repetition)
+		child, err := g.grow(column, path.AppendToken(name), depth+1, n.definition, n.repetition)
 		if err != nil {
 			return nil, err
 		}

@@ -1,7 +1,11 @@
 package containers
 
 import (
+	"archive/zip"
+	"bytes"
 	"context"
+	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"os/exec"
@@ -10,14 +14,44 @@ import (
 	"time"
 )
 
-// serve serves the examples to containers.
+// large.zip has rows of a megabyte each, more than /tmp of a container holds.
+const largeRows = 24
+
+// large is large.zip.
+func large(t *testing.T) []byte {
+	t.Helper()
+	var file bytes.Buffer
+	w := zip.NewWriter(&file)
+	member, err := w.CreateHeader(&zip.FileHeader{Name: "large.csv", Method: zip.Store})
+	if err == nil {
+		_, err = io.WriteString(member, "id,text\n")
+	}
+	for i := 0; i < largeRows && err == nil; i++ {
+		_, err = fmt.Fprintf(member, "%d,%s\n", i, strings.Repeat("x", 1<<20-1))
+	}
+	if err == nil {
+		err = w.Close()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return file.Bytes()
+}
+
+// serve serves the examples, and large.zip, to containers.
 func (r *rig) serve(host string) {
 	r.Helper()
 	listener, err := net.Listen("tcp", net.JoinHostPort(host, "0"))
 	if err != nil {
 		r.Fatal(err)
 	}
-	server := &http.Server{Handler: http.FileServer(http.Dir("../examples"))}
+	zipped := large(r.T)
+	site := http.NewServeMux()
+	site.Handle("/", http.FileServer(http.Dir("../examples")))
+	site.HandleFunc("/large.zip", func(w http.ResponseWriter, q *http.Request) {
+		http.ServeContent(w, q, "large.zip", time.Time{}, bytes.NewReader(zipped))
+	})
+	server := &http.Server{Handler: site}
 	go server.Serve(listener) //nolint:errcheck // it ends with the test
 	r.Cleanup(func() { server.Close() })
 	r.site = "http://" + listener.Addr().String()

@@ -43,8 +43,11 @@ func (b *Bus) Objects(ctx context.Context, bucket string) (document.Store, error
 	return objectstore.Open(ctx, b.Conn, bucket)
 }
 
-// Ready says whether the broker answers.
+// Ready says whether the broker answers and has the journal.
 func (b *Bus) Ready(ctx context.Context) error {
+	if !b.Conn.IsConnected() {
+		return errors.New("broker: there is no connection")
+	}
 	if _, err := b.Journal.Info(ctx); err != nil {
 		return fmt.Errorf("broker: %w", err)
 	}
@@ -93,12 +96,18 @@ type BusOptions struct {
 	Fatal func(error)
 }
 
+// options are those of a connection of the given name.
+func (c Connection) options(name string, log *slog.Logger) jetstream.ConnectOptions {
+	return jetstream.ConnectOptions{
+		URL: c.Server, Creds: c.Creds, NKey: c.NKey, CA: c.CA, Cert: c.Cert, Key: c.Key, InboxPrefix: c.InboxPrefix, Name: name, Log: log,
+	}
+}
+
 // Connect connects to a broker and opens what Segue keeps on it.
 func Connect(ctx context.Context, c Connection, log *slog.Logger, o BusOptions) (*Bus, error) {
-	nc, err := jetstream.Connect(ctx, jetstream.ConnectOptions{
-		URL: c.Server, Creds: c.Creds, NKey: c.NKey, CA: c.CA, Cert: c.Cert, Key: c.Key, Name: o.Name, Log: log,
-		Wait: o.Wait,
-	})
+	options := c.options(o.Name, log)
+	options.Wait = o.Wait
+	nc, err := jetstream.Connect(ctx, options)
 	if err != nil {
 		return nil, fmt.Errorf("%w (--server, NATS_URL)", err)
 	}

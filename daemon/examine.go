@@ -16,9 +16,7 @@ import (
 func Examine(ctx context.Context, c Connection, e jetstream.Examination) (jetstream.Examined, *Bus, error) {
 	quiet := slog.New(slog.DiscardHandler) // what goes wrong becomes a finding
 	return examine(ctx, e, quiet, func() (*nats.Conn, error) {
-		return jetstream.Connect(ctx, jetstream.ConnectOptions{
-			URL: c.Server, Creds: c.Creds, NKey: c.NKey, CA: c.CA, Cert: c.Cert, Key: c.Key, Name: "segue-doctor", Log: quiet,
-		})
+		return jetstream.Connect(ctx, c.options("segue-doctor", quiet))
 	})
 }
 

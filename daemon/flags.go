@@ -12,7 +12,8 @@ import (
 	"golang.org/x/term"
 )
 
-// Connection says where the broker is. The variables are those of the nats CLI.
+// Connection says where the broker is. Flags and variables are those of the nats CLI,
+// but for NATS_INBOX_PREFIX, which has no variable there.
 type Connection struct {
 	Server string `help:"NATS server URL; several with commas between." env:"NATS_URL" placeholder:"URL"`
 	Creds  string `help:"NATS credentials file." env:"NATS_CREDS" type:"path" placeholder:"FILE"`
@@ -20,6 +21,9 @@ type Connection struct {
 	CA     string `name:"tlsca" help:"Certificate authority of the server." env:"NATS_CA" type:"path" placeholder:"FILE"`
 	Cert   string `name:"tlscert" help:"Client certificate." env:"NATS_CERT" type:"path" placeholder:"FILE"`
 	Key    string `name:"tlskey" help:"Key of the client certificate." env:"NATS_KEY" type:"path" placeholder:"FILE"`
+	// InboxPrefix of a program defaults to _INBOX_ and its name, which is what the
+	// permissions of segue keys allow it.
+	InboxPrefix string `name:"inbox-prefix" help:"Where answers come: what the permissions of this user let it subscribe to." env:"NATS_INBOX_PREFIX" placeholder:"PREFIX"`
 
 	// Lease is how long a command belongs to its worker without a sign of life. Only
 	// tests have a reason to change it, for all programs of a system alike. Defaults
@@ -50,6 +54,7 @@ func Parser(name, description string) []kong.Option {
 	return []kong.Option{
 		kong.Name(name),
 		kong.Description(description),
+		kong.Vars{"version": name + " " + Version()},
 		kong.UsageOnError(),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, FlagsLast: true}),
 	}

@@ -4,6 +4,8 @@
 //
 //	SIGINT, SIGTERM  => take nothing new, let running handlers end, exit 0
 //	--http           => /healthz, /readyz, /metrics
+//	--pprof          => /debug/pprof/
+//	OTEL_...         => traces, see [Traces]
 package daemon
 
 import (
@@ -14,7 +16,6 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
-	"runtime/debug"
 	"slices"
 	"sync"
 	"syscall"
@@ -23,6 +24,7 @@ import (
 	"github.com/alecthomas/kong"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
+	"go.opentelemetry.io/otel/trace"
 	"golang.org/x/sync/errgroup"
 
 	"segue/participant"
@@ -32,10 +34,12 @@ import (
 type flags[C any] struct {
 	Connection
 	Logging
-	HTTP        string `name:"http" help:"Address for /healthz, /readyz and /metrics. Off if not given." env:"SEGUE_HTTP" placeholder:"HOST:PORT"`
-	Concurrency int    `help:"How many commands are handled at a time." env:"SEGUE_CONCURRENCY" default:"8" placeholder:"N"`
-	Healthcheck bool   `help:"Ask the program that runs here with this --http whether it is ready, and exit; status 0 is yes."`
-	Own         C      `embed:""`
+	HTTP        string           `name:"http" help:"Address for /healthz, /readyz and /metrics. Off if not given." env:"SEGUE_HTTP" placeholder:"HOST:PORT"`
+	Profiles    string           `name:"pprof" help:"Address for the profiles of /debug/pprof/. Off if not given; it is for people you trust." env:"SEGUE_PPROF" placeholder:"HOST:PORT"`
+	Concurrency int              `help:"How many commands are handled at a time." env:"SEGUE_CONCURRENCY" default:"8" placeholder:"N"`
+	Healthcheck bool             `help:"Ask the program that runs here with this --http whether it is ready, and exit; status 0 is yes."`
+	Version     kong.VersionFlag `help:"Write the version and exit."`
+	Own         C                `embed:""`
 }
 
 // DefaultServer is the broker of a program to which none was named.
@@ -50,13 +54,16 @@ type Env struct {
 	*Bus
 	Log     *slog.Logger
 	Metrics prometheus.Registerer
+	// Traces is nil unless the environment asks for them, see [Traces].
+	Traces trace.TracerProvider
 
 	concurrency int
 	lease       time.Duration
 
-	mu    sync.Mutex
-	ready []Check
-	begun bool
+	mu       sync.Mutex
+	ready    []Check
+	begun    bool
+	stopping <-chan struct{} // closed when the program was told to stop
 }
 
 // ReadyWhen adds a condition of /readyz. Until it or Serve has been called the
@@ -67,14 +74,15 @@ func (e *Env) ReadyWhen(check Check) {
 	e.ready, e.begun = append(e.ready, check), true
 }
 
-// Serve runs services until ctx is done.
+// Serve runs services until ctx is done. The program is ready when their queues are
+// there.
 func (e *Env) Serve(ctx context.Context, services ...participant.Service) error {
-	e.mu.Lock()
-	e.begun = true
-	e.mu.Unlock()
+	for _, s := range services {
+		e.ReadyWhen(func(ctx context.Context) error { return e.Journal.Bound(ctx, s.Name()) })
+	}
 	return participant.Run(ctx, participant.Config{
 		Journal: e.Journal, Data: e.Data, Log: e.Log,
-		Metrics: participant.NewMetrics(e.Metrics), Concurrency: e.concurrency, Lease: e.lease,
+		Metrics: participant.NewMetrics(e.Metrics), Traces: e.Traces, Concurrency: e.concurrency, Lease: e.lease,
 	}, services...)
 }
 
@@ -82,6 +90,11 @@ func (e *Env) check(ctx context.Context) error {
 	e.mu.Lock()
 	ready, begun := slices.Clone(e.ready), e.begun
 	e.mu.Unlock()
+	select {
+	case <-e.stopping:
+		return ErrDraining
+	default:
+	}
 	if !begun {
 		return errors.New("the program is starting")
 	}
@@ -144,6 +157,9 @@ func (p Program[C]) run(ctx context.Context, f flags[C], log *slog.Logger) error
 	if f.Server == "" {
 		f.Server = DefaultServer
 	}
+	if f.InboxPrefix == "" {
+		f.InboxPrefix = "_INBOX_" + p.Name
+	}
 	var options BusOptions
 	if p.Bus != nil {
 		var err error
@@ -170,27 +186,34 @@ func (p Program[C]) run(ctx context.Context, f flags[C], log *slog.Logger) error
 	return nil
 }
 
+// work does the program's work. What people look at stays until it is done: a
+// program that drains says so.
 func (p Program[C]) work(ctx context.Context, f flags[C], bus *Bus, log *slog.Logger) error {
+	traces, flush, err := Traces(ctx, "segue-"+p.Name, log)
+	if err != nil {
+		return err
+	}
+	defer flush()
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	env := &Env{Bus: bus, Log: log, Metrics: registry, concurrency: f.Concurrency, lease: f.Lease, ready: []Check{bus.Ready}}
+	watched, done := context.WithCancel(context.WithoutCancel(ctx))
 	group, ctx := errgroup.WithContext(ctx)
+	env := &Env{
+		Bus: bus, Log: log, Metrics: registry, Traces: traces, concurrency: f.Concurrency, lease: f.Lease,
+		ready: []Check{bus.Ready}, stopping: ctx.Done(),
+	}
 	if f.HTTP != "" {
-		group.Go(func() error { return ServeHTTP(ctx, f.HTTP, log, registry, env.check) })
+		group.Go(func() error { return ServeHTTP(watched, f.HTTP, log, registry, env.check) })
+	}
+	if f.Profiles != "" {
+		group.Go(func() error { return ServeProfiles(watched, f.Profiles, log) })
 	}
 	group.Go(func() error {
+		defer done()
 		if err := p.Work(ctx, env, f.Own); err != nil {
 			return fmt.Errorf("%s: %w", p.Name, err)
 		}
 		return nil
 	})
 	return group.Wait()
-}
-
-// Version returns the version of the build, "(devel)" if it has none.
-func Version() string {
-	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
-		return info.Main.Version
-	}
-	return "(devel)"
 }

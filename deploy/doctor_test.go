@@ -1,7 +1,6 @@
 package deploy_test
 
 import (
-	"strings"
 	"testing"
 	"time"
 
@@ -13,13 +12,15 @@ import (
 // TestDoctor holds that the operator may see all that segue doctor looks at, and
 // may take a rejection out of the list.
 func TestDoctor(t *testing.T) {
-	for _, user := range []string{"orchestrator", "fetcher", "validator", "parser", "saver", "caller", "operator"} {
-		t.Setenv("SEGUE_"+strings.ToUpper(user)+"_PASSWORD", "of-"+user)
+	for name, s := range sites(t) {
+		t.Run(name, func(t *testing.T) { examineAsOperator(t, s) })
 	}
-	address := serve(t, options(t, "nats-users.conf"))
-	runEverything(t, address)
+}
+
+func examineAsOperator(t *testing.T, s site) {
+	runEverything(t, s)
 	for end := time.Now().Add(patience); ; {
-		wrong := examine(t, address)
+		wrong := examine(t, s)
 		if len(wrong) == 0 {
 			break
 		}
@@ -28,7 +29,7 @@ func TestDoctor(t *testing.T) {
 		}
 	}
 
-	bus := connect(t, address, "operator", daemon.BusOptions{})
+	bus := connect(t, s, "operator", daemon.BusOptions{})
 	rejected := events.Subject{Kind: events.KindRejected, Definition: "a", Start: "b"}
 	if err := bus.Journal.Append(t.Context(), events.Message{Subject: rejected.String()}); err != nil {
 		t.Fatal(err)
@@ -42,9 +43,9 @@ func TestDoctor(t *testing.T) {
 }
 
 // examine returns what the operator finds wrong, and what he may not do.
-func examine(t *testing.T, address string) (wrong []string) {
+func examine(t *testing.T, s site) (wrong []string) {
 	t.Helper()
-	found, bus, err := daemon.Examine(t.Context(), daemon.Connection{Server: as(address, "operator")}, jetstream.Examination{})
+	found, bus, err := daemon.Examine(t.Context(), s.login("operator"), jetstream.Examination{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,7 +1,6 @@
 package document
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -11,25 +10,16 @@ import (
 // ErrTooLarge is returned by [Spool] for a document over its limit.
 var ErrTooLarge = errors.New("document is over the limit for formats that are read from a file")
 
-// Spool copies a document into a temporary file, for formats that cannot be read
-// from front to back: zip and Parquet keep their tables of contents at the end. A
-// document of more than limit bytes is ErrTooLarge and nothing is read of it. The
-// file stands at its beginning, holds exactly the bytes that ref speaks of, and is
-// gone when it is closed, or when the process ends in whatever way where the
-// system lets a file be removed while it is open.
-func Spool(ctx context.Context, s Store, ref Ref, limit int64) (*Spooled, error) {
+// Spool copies a document, of which r is all, into a temporary file, for formats
+// that cannot be read from front to back: zip and Parquet keep their tables of
+// contents at the end. A document of more than limit bytes is ErrTooLarge and
+// nothing is read of it. The file stands at its beginning, holds exactly the bytes
+// that ref speaks of, and is gone when it is closed, or when the process ends in
+// whatever way where the system lets a file be removed while it is open.
+func Spool(r io.Reader, ref Ref, limit int64) (*Spooled, error) {
 	if ref.Size > limit {
 		return nil, fmt.Errorf("spool document %s: %w (it has %d bytes, the limit is %d)", ref.Name, ErrTooLarge, ref.Size, limit)
 	}
-	r, err := s.Open(ctx, ref)
-	if err != nil {
-		return nil, err
-	}
-	defer r.Close() // was only read, and the last read has been checked
-	return spool(r, ref)
-}
-
-func spool(r io.Reader, ref Ref) (*Spooled, error) {
 	// The size is a stranger's word: one byte more than it is asked for, so that the
 	// reader comes to its end and checks the digest, and a longer one is seen.
 	f, err := SpoolReader(io.LimitReader(r, ref.Size+1), ref.Size+1)

@@ -1,7 +1,6 @@
 package document_test
 
 import (
-	"context"
 	"errors"
 	"io"
 	"os"
@@ -12,27 +11,9 @@ import (
 	"segue/document"
 )
 
-// opens is a store whose objects are whatever a test makes of them.
-type opens struct {
-	document.Store
-	r io.Reader
-}
-
-func (s opens) Open(context.Context, document.Ref) (io.ReadCloser, error) {
-	if s.r == nil {
-		return nil, document.ErrNotFound
-	}
-	return io.NopCloser(s.r), nil
-}
-
 func TestSpool(t *testing.T) {
 	t.Setenv("TMPDIR", t.TempDir())
-	m := document.NewMemory("B")
-	ref, err := m.Put(t.Context(), "n", strings.NewReader("0123456789"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	f, err := document.Spool(t.Context(), m, ref, 10)
+	f, err := document.Spool(strings.NewReader("0123456789"), document.Ref{Name: "n", Size: 10}, 10)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -58,19 +39,18 @@ func TestSpoolRefuses(t *testing.T) {
 		r    io.Reader
 		want error
 	}{
-		{"gone", nil, document.ErrNotFound},
 		{"shorter than it says", strings.NewReader("123"), document.ErrChanged},
 		{"longer than it says", strings.NewReader(strings.Repeat("1", 1000)), document.ErrChanged},
 		{"the store fails", io.MultiReader(strings.NewReader("123"), iotest.ErrReader(broken)), broken},
 		{"other bytes", io.MultiReader(strings.NewReader("12345"), iotest.ErrReader(document.ErrChanged)), document.ErrChanged},
 	} {
-		f, err := document.Spool(t.Context(), opens{r: c.r}, document.Ref{Name: "n", Size: 5}, 5)
+		f, err := document.Spool(c.r, document.Ref{Name: "n", Size: 5}, 5)
 		if !errors.Is(err, c.want) || f != nil {
 			t.Errorf("%s: %v, %v; want %v", c.name, f, err, c.want)
 		}
 		nothingIsLeft(t)
 	}
-	_, err := document.Spool(t.Context(), opens{r: iotest.ErrReader(broken)}, document.Ref{Name: "n", Size: 6}, 5)
+	_, err := document.Spool(iotest.ErrReader(broken), document.Ref{Name: "n", Size: 6}, 5)
 	if !errors.Is(err, document.ErrTooLarge) || !strings.Contains(err.Error(), "it has 6 bytes, the limit is 5") {
 		t.Errorf("too large: %v", err)
 	}
@@ -79,7 +59,7 @@ func TestSpoolRefuses(t *testing.T) {
 	}
 	nothingIsLeft(t)
 	t.Setenv("TMPDIR", "/nowhere/at/all")
-	if _, err := document.Spool(t.Context(), opens{r: strings.NewReader("")}, document.Ref{Name: "n"}, 5); !errors.Is(err, os.ErrNotExist) {
+	if _, err := document.Spool(strings.NewReader(""), document.Ref{Name: "n"}, 5); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("no room for temporary files: %v", err)
 	}
 }

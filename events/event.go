@@ -37,7 +37,8 @@ type Event struct {
 	Expiry time.Time
 	// DataRef says where the data is, when it is not here (dataref: claim check).
 	DataRef string
-	// TraceParent and TraceState hold the trace that began the run (W3C Trace Context).
+	// TraceParent and TraceState hold the trace that began the run (W3C Trace
+	// Context). That of a command and of its outcome is the attempt's, see [Trace].
 	TraceParent string
 	TraceState  string
 	// RunID is the run (extension runid, Segue's own).

@@ -65,6 +65,9 @@ func samples() []sample {
 			Subject: s.Step, Time: at, DataContentType: events.JSON, RunID: run, Data: data,
 		}.Caused(start)
 		e.RunID = run
+		if s.Kind == events.KindCommand || s.Kind == events.KindOutcome {
+			e.TraceParent = traceOf(start, inRun, s)
+		}
 		for _, f := range more {
 			f(&e)
 		}
@@ -107,8 +110,9 @@ func samples() []sample {
 		events.MarshalData(events.DefinitionApplied{Digest: strings.Repeat("0123456789abcdef", 4), Text: []byte(`{"saga":"ingest"}`)}))
 	add(step(events.KindCommand, 2, false), events.Orchestrator, events.TypeStepRequested,
 		[]byte(`{"url":"https://example.com/a.json"}`), command(step(events.KindOutcome, 2, false)))
-	add(step(events.KindCommand, 3, false), events.Orchestrator, events.TypeStepWithheld, nil)
-	add(step(events.KindCommand, 1, false), events.Orchestrator, events.TypeStepSkipped, nil)
+	notTried := func(e *events.Event) { e.TraceParent = start.TraceParent }
+	add(step(events.KindCommand, 3, false), events.Orchestrator, events.TypeStepWithheld, nil, notTried)
+	add(step(events.KindCommand, 1, false), events.Orchestrator, events.TypeStepSkipped, nil, notTried)
 	add(step(events.KindOutcome, 2, false), service, events.TypeStepCompleted, nil,
 		func(e *events.Event) { e.DataRef = dataRef })
 	add(step(events.KindOutcome, 1, false), service, events.TypeStepFailed,
@@ -132,6 +136,16 @@ func samples() []sample {
 	add(signal(events.SignalDeadline), events.Orchestrator, events.TypeDeadline,
 		events.MarshalData(events.Signal{Note: "deadline of 10m0s has passed"}))
 	return list
+}
+
+// traceOf returns the traceparent of what is about an attempt in a run.
+func traceOf(start events.Event, started, attempt events.Subject) string {
+	root := events.Event{TraceParent: start.TraceParent, RunID: started.Run, ID: events.DeriveID(started, events.Orchestrator, events.TypeRunStarted)}
+	kind := events.TypeStepRequested
+	if attempt.Attempt.Undo {
+		kind = events.TypeUndoRequested
+	}
+	return events.RunTrace(root).At(events.DeriveID(attempt.With(events.KindCommand), events.Orchestrator, kind)).String()
 }
 
 func TestGolden(t *testing.T) {

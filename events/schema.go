@@ -1,6 +1,9 @@
 package events
 
-import "embed"
+import (
+	"embed"
+	"strings"
+)
 
 // schemas holds a JSON Schema for each event type, one file a type.
 //
@@ -20,4 +23,17 @@ var schemas embed.FS
 func Schema(eventType string) ([]byte, bool) {
 	b, err := schemas.ReadFile("schemas/" + eventType + ".json")
 	return b, err == nil
+}
+
+// Types returns the event types of this package, sorted.
+func Types() []string {
+	files, err := schemas.ReadDir("schemas")
+	if err != nil {
+		panic(err) // unreachable: the folder is part of the program
+	}
+	types := make([]string, len(files))
+	for i, f := range files {
+		types[i] = strings.TrimSuffix(f.Name(), ".json")
+	}
+	return types
 }

@@ -49,7 +49,7 @@ func readMessage(r *bufio.Reader) ([]byte, error) {
 // client has arrived (nothing at all, to an inbox).
 func isAck(message []byte) bool {
 	line, payload, _ := bytes.Cut(message, []byte("\r\n"))
-	if !bytes.HasPrefix(line, []byte("MSG _INBOX.")) {
+	if !bytes.HasPrefix(line, []byte("MSG _INBOX")) {
 		return false
 	}
 	payload = bytes.TrimSuffix(payload, []byte("\r\n"))

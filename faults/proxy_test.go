@@ -264,6 +264,7 @@ func TestIsAck(t *testing.T) {
 	for message, want := range map[string]bool{
 		"MSG _INBOX.a.b 1 27\r\n{\"stream\":\"S\", \"seq\":1}\r\n": true,
 		"MSG _INBOX.a.b 1 0\r\n\r\n":                               true,
+		"MSG _INBOX_fetcher.a.b 1 0\r\n\r\n":                       true,
 		"MSG _INBOX.a.b 1 27\r\n{\"type\":\"x\",\"stream\":1}\r\n": false,
 		"MSG saga.run.1 1 27\r\n{\"stream\":\"S\", \"seq\":1}\r\n": false,
 		"HMSG _INBOX.a 1 12 12\r\nNATS/1.0 503\r\n\r\n\r\n":        false,

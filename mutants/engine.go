@@ -18,7 +18,7 @@ var engine = []Mutant{
 		File:  "saga/engine/partition.go",
 		Old:   "return asleep > journal.LongSilence || p.clock.Epoch() != p.epoch",
 		New:   "return asleep < 0",
-		Tests: []Test{{"./saga/engine", "TestOutdatedOwnerReadsAgain"}},
+		Tests: []Test{{"./saga/engine", "TestDeafOwner|TestOutdatedOwner"}},
 	},
 	{
 		Name:  "engine/outdated-append",

@@ -8,9 +8,12 @@ import (
 	"runtime/debug"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
+
 	"segue/document"
 	"segue/events"
 	"segue/journal"
+	"segue/tracing"
 )
 
 // completed returns the outcome of a handler that returned nil.
@@ -143,6 +146,19 @@ func (r *runner) settled(outcome events.Entry, took time.Duration, log *slog.Log
 		r.Metrics.failed(r.service.name, f.Code)
 		log.Warn("attempt failed", "code", f.Code, "reason", f.Message, "retryable", f.Retryable)
 	}
+}
+
+// traced ends the span of a delivery with what came of it.
+func traced(span trace.Span, outcome events.Entry, err error) {
+	var f events.Failed
+	switch {
+	case err != nil: // it goes back to its queue
+		tracing.Failed(span, "returned", err.Error())
+	case outcome.Event.Type == events.TypeStepFailed || outcome.Event.Type == events.TypeUndoFailed:
+		_ = events.ReadData(outcome.Event, &f) // our own data
+		tracing.Failed(span, f.Code, f.Message)
+	}
+	span.End()
 }
 
 func stack() string { return string(debug.Stack()) }

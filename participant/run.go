@@ -7,11 +7,14 @@ import (
 	"log/slog"
 	"time"
 
+	"go.opentelemetry.io/otel"
+	"go.opentelemetry.io/otel/trace"
 	"golang.org/x/sync/errgroup"
 
 	"segue/document"
 	"segue/events"
 	"segue/journal"
+	"segue/tracing"
 )
 
 // Defaults of [Config].
@@ -31,6 +34,10 @@ type Config struct {
 	Log *slog.Logger
 	// Metrics counts what happens. Optional.
 	Metrics *Metrics
+	// Traces takes a span for each handler's work, which is in the handler's context.
+	// Defaults to the global provider of OpenTelemetry, which drops them unless the
+	// program has set another.
+	Traces trace.TracerProvider
 	// Concurrency is how many commands of one service are handled at a time.
 	// Defaults to 8.
 	Concurrency int
@@ -58,6 +65,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.Lease == 0 {
 		c.Lease = journal.Lease
+	}
+	if c.Traces == nil {
+		c.Traces = otel.GetTracerProvider()
 	}
 	return c
 }
@@ -176,7 +186,12 @@ func (r *runner) take(ctx context.Context, d journal.Delivery) {
 		outcome = r.failed(entry, &Error{Code: CodeCrash, Permanent: true, Unknown: true,
 			Err: fmt.Errorf("the command was taken up %d times and never answered", d.Count()-1)})
 	default:
-		outcome, err = r.handle(lease.ctx, entry, d.Count() > 1)
+		handling, span := tracing.Process(lease.ctx, r.Traces, entry, d.Count())
+		if span.IsRecording() {
+			log = log.With("trace_id", span.SpanContext().TraceID().String())
+		}
+		outcome, err = r.handle(handling, entry, d.Count() > 1, log)
+		traced(span, outcome, err)
 	}
 	acked := false
 	if err == nil {
@@ -228,7 +243,7 @@ func (r *runner) idle(e events.Entry, log *slog.Logger) bool {
 //
 // A command that was delivered before may have been worked on before, and
 // nobody knows how far: then no failure can promise that nothing was done.
-func (r *runner) handle(ctx context.Context, e events.Entry, again bool) (events.Entry, error) {
+func (r *runner) handle(ctx context.Context, e events.Entry, again bool, log *slog.Logger) (events.Entry, error) {
 	if !e.Event.Expiry.IsZero() {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, e.Event.Expiry.Sub(r.clock.Now()))
@@ -242,7 +257,7 @@ func (r *runner) handle(ctx context.Context, e events.Entry, again bool) (events
 		return r.failed(e, &Error{Code: CodeBadInput, Permanent: true, Unknown: again, Err: err}), nil
 	}
 	r.Metrics.began(r.service.name)
-	output, err := r.call(ctx, e)
+	output, err := r.call(ctx, e, log)
 	r.Metrics.ended(r.service.name)
 	switch {
 	case err == nil:
@@ -274,10 +289,10 @@ func (r *runner) checkOut(ctx context.Context, e events.Event) (events.Event, er
 }
 
 // call calls the handler and turns a panic into an error.
-func (r *runner) call(ctx context.Context, e events.Entry) (output []byte, err error) {
+func (r *runner) call(ctx context.Context, e events.Entry, log *slog.Logger) (output []byte, err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			r.log.Error("handler panicked", "run", e.Subject.Run, "step", e.Subject.Step, "panic", p, "stack", stack())
+			log.Error("handler panicked", "panic", p, "stack", stack())
 			err = &Error{Code: CodePanic, Unknown: true, Err: fmt.Errorf("handler panicked: %v", p)}
 		}
 	}()

@@ -77,6 +77,7 @@ func (r *Run) expireOne(d *Decision, now time.Time, step *Step, n events.Attempt
 	}
 	e := r.entry(r.subject(events.KindOutcome, step, n), kind, a.requested.id, now)
 	e.Event.Data = events.MarshalData(events.TimedOut{AfterMS: timeout.Milliseconds()})
+	e.Event.TraceParent = r.Trace().At(a.requested.id).String()
 	d.add(e)
 }
 
@@ -140,12 +141,14 @@ func (r *Run) request(i int, s Standing, now time.Time) events.Entry {
 	return r.command(step, n, events.TypeStepRequested, data, step.Timeout, cause, now)
 }
 
-// command returns a command with its deadline and reply subject.
+// command returns a command with its deadline, its reply subject and its place in
+// the run's trace.
 func (r *Run) command(step *Step, n events.Attempt, kind string, data json.RawMessage, timeout time.Duration, cause mark, now time.Time) events.Entry {
 	subject := r.subject(events.KindCommand, step, n)
 	e := r.entry(subject, kind, cause.id, now)
 	e.Event.Expiry = now.Add(timeout).UTC()
 	e.Event.ReplyTo = subject.With(events.KindOutcome).String()
+	e.Event.TraceParent = r.Trace().At(e.Event.ID).String()
 	e.Event.Data = data
 	return e
 }

@@ -102,6 +102,9 @@ func (r *Run) Ended() bool { return r.ended.Sequence > 0 }
 // Sequence returns that of the first message of the run.
 func (r *Run) Sequence() uint64 { return r.at.sequence }
 
+// Correlation returns the caller's id of the whole job, else the run's.
+func (r *Run) Correlation() string { return r.started.CorrelationID }
+
 // Started returns when the run began, by the journal's time.
 func (r *Run) Started() time.Time { return r.at.at }
 

@@ -164,6 +164,9 @@ func (t *Table) Row(fields []string) ([]Value, []Violation) {
 	return t.values, t.violations
 }
 
+// Kept returns how many values are kept to find those that come twice.
+func (t *Table) Kept() int { return t.kept }
+
 // Violation is what is wrong with a cell or with a row.
 type Violation struct {
 	// Index is the cell in the row, from 0; -1 for the row. Field is its name.

@@ -18,12 +18,16 @@ type scanner struct {
 
 	text   []byte   // values of a row with quotes, one after the other
 	ends   []int    // where each of them ends in text
+	begins []place  // where each of them begins in the input
 	fields []string // the fields of the last row
 }
 
 func newScanner(in *bufio.Reader, o Options) scanner {
 	return scanner{lines: lines{in: in, maxRow: o.MaxRow}, delim: utf8.AppendRune(nil, o.Delimiter), max: o}
 }
+
+// place is a line and a byte in it, from 1.
+type place struct{ line, column int }
 
 // next returns the fields of the next row that is not empty. The slice is used
 // again, the strings are not. It returns io.EOF, an [*Error] or the error of in.
@@ -38,7 +42,7 @@ func (s *scanner) next() ([]string, error) {
 		}
 	}
 	s.row = s.read
-	s.fields = s.fields[:0]
+	s.fields, s.begins = s.fields[:0], s.begins[:0]
 	if bytes.IndexByte(s.line, '"') >= 0 {
 		return s.fields, s.splitQuoted()
 	}
@@ -73,7 +77,7 @@ func (s *scanner) splitPlain(line []byte) error {
 func (s *scanner) splitQuoted() error {
 	s.text, s.ends = s.text[:0], s.ends[:0]
 	for at := 0; ; { // at is a position in s.line
-		column, start := at, len(s.text)
+		line, column, start := s.read, at, len(s.text)
 		var err error
 		if at < len(s.line) && s.line[at] == '"' {
 			at, err = s.quoted(at)
@@ -87,6 +91,7 @@ func (s *scanner) splitQuoted() error {
 			return err
 		}
 		s.ends = append(s.ends, len(s.text))
+		s.begins = append(s.begins, place{line, column + 1})
 		rest := s.line[at:]
 		if len(body(rest)) == 0 {
 			break
@@ -102,6 +107,19 @@ func (s *scanner) splitQuoted() error {
 		start = end
 	}
 	return nil
+}
+
+// place returns where a field of the last row begins. A row without quotes lies in
+// its line as it is.
+func (s *scanner) place(field int) (line, column int) {
+	if len(s.begins) > 0 {
+		return s.begins[field].line, s.begins[field].column
+	}
+	column = 1
+	for _, before := range s.fields[:field] {
+		column += len(before) + len(s.delim)
+	}
+	return s.row, column
 }
 
 // unquoted copies the field at a position, which may hold quotes as text, and

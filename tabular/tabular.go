@@ -100,6 +100,10 @@ func (t *Reader) Delimiter() rune { return t.delim }
 // Line returns the line on which the last row begins, from 1.
 func (t *Reader) Line() int { return t.rows.row }
 
+// Place returns the line on which a field of the last row begins, and its byte in
+// that line, both from 1. The quote of a quoted field is its first byte.
+func (t *Reader) Place(field int) (line, column int) { return t.rows.place(field) }
+
 // Read returns the fields of the next row, as many as the header has names. The
 // slice is used again by the next Read; its strings stay as they are. At the end
 // Read returns io.EOF, for a broken rule or limit an [*Error], and otherwise the

@@ -35,6 +35,44 @@ func readFrom(r io.Reader, o Options) ([][]string, error) {
 	}
 }
 
+// TestPlace looks into the text at the place of each field: it begins there.
+func TestPlace(t *testing.T) {
+	t.Parallel()
+	for _, text := range []string{
+		"\xEF\xBB\xBFa;b;c\n\n1;22;\n\r\n;;3\r\n\"é\";é;\"x\"\"\"\n\"1\n\n2\";\"3\r\n\";\"\"\n4;5\"6;7",
+		"a|b|c\n日本|\"日\n本\"|x\n日|日本|日本語\n",
+	} {
+		rows, err := NewReader(strings.NewReader(text), Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		lines := strings.SplitAfter(strings.TrimPrefix(text, "\xEF\xBB\xBF"), "\n")
+		read := 0
+		for ; ; read++ {
+			fields, err := rows.Read()
+			if errors.Is(err, io.EOF) {
+				break
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			for i, field := range fields {
+				line, column := rows.Place(i)
+				written := strings.Join(lines[line-1:], "")[column-1:]
+				if quoted := `"` + strings.ReplaceAll(field, `"`, `""`) + `"`; strings.HasPrefix(written, quoted) {
+					continue
+				}
+				if rest, ok := strings.CutPrefix(written, field); !ok || rest != "" && !strings.ContainsAny(rest[:1], ";|\r\n") {
+					t.Errorf("row %d, field %d %q is said to be at line %d, column %d, where there is %q", read+1, i+1, field, line, column, written)
+				}
+			}
+		}
+		if read < 2 {
+			t.Errorf("%q: only %d rows", text, read)
+		}
+	}
+}
+
 func TestRead(t *testing.T) {
 	t.Parallel()
 	long := strings.Repeat("x", 3*prefixSize)

@@ -42,14 +42,16 @@ type commandLine struct {
 	Check    checkCommand    `cmd:"" help:"Check saga definitions: what is wrong with them, or what they do."`
 	Apply    applyCommand    `cmd:"" help:"Check saga definitions and give them to a running system."`
 	Schema   schemaCommand   `cmd:"" help:"Register schemas by name and version, list and show them."`
+	Keys     keysCommand     `cmd:"" help:"Make keys and permissions for the broker."`
 }
 
 // globals are the flags of every command.
 type globals struct {
 	daemon.Connection
 	daemon.Logging
-	DataDir string `name:"data-dir" help:"Where broker and database keep their files." env:"SEGUE_DATA_DIR" default:".segue" type:"path" placeholder:"DIR"`
-	JSON    bool   `name:"json" help:"Write JSON for programs: one object a line."`
+	DataDir string           `name:"data-dir" help:"Where broker and database keep their files." env:"SEGUE_DATA_DIR" default:".segue" type:"path" placeholder:"DIR"`
+	JSON    bool             `name:"json" help:"Write JSON for programs: one object a line."`
+	Version kong.VersionFlag `help:"Write the version and exit."`
 }
 
 // errNotCompleted makes the exit status 1 where everything has been said already.

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"go.opentelemetry.io/otel/trace"
 	"golang.org/x/sync/errgroup"
 
 	"segue/broker"
@@ -32,6 +33,9 @@ type system struct {
 	group  *errgroup.Group
 	stop   context.CancelFunc
 	ready  []daemon.Check // that what runs is ready
+	// watchers serve what people look at, until all else has drained.
+	watchers errgroup.Group
+	traces   trace.TracerProvider // nil: nobody wants any
 	// database is where the saver saves, as it may be shown.
 	database string
 }
@@ -58,6 +62,16 @@ func (s *system) Ready(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// readiness is Ready until ctx is done: from then on all that runs is draining.
+func (s *system) readiness(ctx context.Context) daemon.Check {
+	return func(asking context.Context) error {
+		if ctx.Err() != nil {
+			return daemon.ErrDraining
+		}
+		return s.Ready(asking)
+	}
 }
 
 // failure returns what made the engine or a service stop before it was told to.
@@ -148,6 +162,7 @@ func (s *system) work(ctx context.Context, g *globals, limits engineFlags, f *se
 	log := g.Logger(os.Stderr, slog.LevelError)
 	if metrics != nil {
 		log = g.Logger(os.Stderr, slog.LevelInfo)
+		metrics.MustRegister(daemon.NewQueues(s.Bus, log))
 	}
 	if f.Database == "" {
 		f.Database = "sqlite:" + relative(filepath.Join(g.DataDir, "segue.db"))
@@ -166,7 +181,7 @@ func (s *system) work(ctx context.Context, g *globals, limits engineFlags, f *se
 		db.Close()
 		return nil, err
 	}
-	config := participant.Config{Journal: s.Journal, Data: s.Data, Log: log, Lease: g.Lease}
+	config := participant.Config{Journal: s.Journal, Data: s.Data, Log: log, Traces: s.traces, Lease: g.Lease}
 	if metrics != nil {
 		config.Metrics = participant.NewMetrics(metrics)
 	}
@@ -194,7 +209,7 @@ const engineID = "segue"
 
 func (s *system) engine(log *slog.Logger, metrics prometheus.Registerer, limits engineFlags, definitions []*saga.Definition) (*engine.Engine, error) {
 	config := engine.Config{
-		ID: engineID, Journal: s.Journal, Data: s.Data, Sagas: definitions, DeclareQueues: s.Journal.DeclareQueues, Log: log,
+		ID: engineID, Journal: s.Journal, Data: s.Data, Sagas: definitions, DeclareQueues: s.Journal.DeclareQueues, Log: log, Traces: s.traces,
 		MaxRunning: limits.MaxRunning, KeepAge: limits.KeepAge, KeepRuns: limits.KeepRuns,
 	}
 	if metrics != nil {

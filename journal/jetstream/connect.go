@@ -3,10 +3,14 @@ package jetstream
 import (
 	"cmp"
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -149,7 +153,7 @@ func (o ConnectOptions) report() []nats.Option {
 
 // reachable says that trying again may help.
 func reachable(err error) bool {
-	return !errors.Is(err, nats.ErrAuthorization) && !errors.Is(err, nats.ErrAuthExpired) &&
+	return !untrusted(err) && !unreadable(err) && !errors.Is(err, nats.ErrAuthorization) && !errors.Is(err, nats.ErrAuthExpired) &&
 		!errors.Is(err, nats.ErrAuthRevoked) && !errors.Is(err, nats.ErrSecureConnRequired)
 }
 
@@ -161,6 +165,36 @@ func hint(err error) string {
 		return ": check the credentials"
 	case errors.Is(err, nats.ErrSecureConnRequired):
 		return ": it wants TLS: use tls:// or give its CA"
+	}
+	return hintTLS(err)
+}
+
+// untrusted says that the broker's certificate is not one to trust.
+func untrusted(err error) bool {
+	unverified := new(tls.CertificateVerificationError)
+	return errors.As(err, &unverified)
+}
+
+// unreadable says that a file with certificates is of no use. The client has no
+// better way to say so than words.
+func unreadable(err error) bool {
+	return slices.ContainsFunc([]string{"rootCA file", "root certificate from", "client certificate"}, func(words string) bool {
+		return strings.Contains(err.Error(), words)
+	})
+}
+
+// hintTLS says which file is missing or wrong.
+func hintTLS(err error) string {
+	stranger, remote := x509.HostnameError{}, new(net.OpError)
+	switch {
+	case errors.As(err, &stranger):
+		return ": its certificate is for other names than the one it was called by"
+	case untrusted(err):
+		return ": give the authority that signed its certificate: --tlsca (NATS_CA)"
+	case unreadable(err):
+		return ": --tlsca (NATS_CA), --tlscert (NATS_CERT) and --tlskey (NATS_KEY) are to be files in PEM"
+	case errors.As(err, &remote) && remote.Op == "remote error", errors.Is(err, nats.ErrTLS):
+		return ": it wants a certificate of an authority that it trusts: give --tlscert and --tlskey (NATS_CERT, NATS_KEY)"
 	}
 	return ""
 }

@@ -43,16 +43,38 @@ func Declare(ctx context.Context, js jetstream.JetStream, o Options) error {
 			return fmt.Errorf("%w: it has %d and %d were asked for: leave the number away", ErrPartitions, n, asked)
 		}
 	}
-	queues := []journal.Queue{journal.Starts(0)}
-	for _, service := range o.Services {
-		queues = append(queues, journal.Commands(service, 0))
-	}
-	for _, q := range queues {
+	for _, q := range o.queues() {
 		if err := declareQueue(ctx, js, q, o); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// queues returns the queues that are to exist.
+func (o Options) queues() []journal.Queue {
+	queues := []journal.Queue{journal.Starts(0)}
+	for _, service := range o.Services {
+		queues = append(queues, journal.Commands(service, 0))
+	}
+	return queues
+}
+
+// Declared returns what [Declare] makes where there is nothing yet: the streams,
+// and by the name of its stream each durable consumer.
+func Declared(o Options) ([]jetstream.StreamConfig, map[string][]jetstream.ConsumerConfig) {
+	o = o.withDefaults()
+	all := streams(o)
+	for i := range all {
+		all[i].Replicas, all[i].Metadata = o.Replicas, o.stamp(all[i].Metadata)
+	}
+	consumers := make(map[string][]jetstream.ConsumerConfig)
+	for _, q := range o.queues() {
+		stream, c := queueOf(q, o.Lease)
+		c.Metadata = o.stamp(c.Metadata)
+		consumers[stream] = append(consumers[stream], c)
+	}
+	return all, consumers
 }
 
 // declareTries bounds how often Declare looks again because another process

@@ -3,6 +3,7 @@ package jetstream
 import (
 	"errors"
 	"fmt"
+	"net/url"
 	"strings"
 
 	"github.com/nats-io/nats.go"
@@ -28,12 +29,34 @@ func (j *Journal) watchDenials() {
 }
 
 func (j *Journal) deny(err error) {
-	// The server writes: Permissions Violation for Publish to "subject"
+	denied := fmt.Errorf("%w: %s", ErrDenied, explainDenial(err, identity(j.nc)))
+	j.end(denied)
+	go j.opts.Fatal(denied)
+}
+
+// explainDenial says what was denied to whom, and how to grant it. The server
+// writes: Permissions Violation for Publish to "subject"
+func explainDenial(err error, user string) string {
 	_, what, found := strings.Cut(err.Error(), "Violation for ")
 	if !found {
 		what = err.Error()
 	}
-	denied := fmt.Errorf("%w: %s: grant it to this program's user (the documentation of package journal/jetstream lists what each program needs)", ErrDenied, what)
-	j.end(denied)
-	go j.opts.Fatal(denied)
+	grant := "add the subject to what this user may publish"
+	if strings.HasPrefix(what, "Subscription") {
+		grant = "answers come there: name the inbox that this user may subscribe to with --inbox-prefix (NATS_INBOX_PREFIX), such as _INBOX_operator"
+	}
+	return fmt.Sprintf("%s, for %s: %s; segue keys init gives each program of Segue what it needs, docs/permissions.md lists it", what, user, grant)
+}
+
+// identity says as whom a connection was made.
+func identity(nc *nats.Conn) string {
+	switch u, err := url.Parse(nc.ConnectedUrlRedacted()); {
+	case nc.Opts.Nkey != "":
+		return "the user with public key " + nc.Opts.Nkey
+	case nc.Opts.User != "":
+		return "user " + nc.Opts.User
+	case err == nil && u.User.Username() != "":
+		return "user " + u.User.Username()
+	}
+	return "this program's user"
 }

@@ -117,7 +117,7 @@ func (c *Client) Append(ctx context.Context, messages ...events.Message) error {
 		}
 	}
 	a := &appending{client: c, records: records}
-	return c.await(ctx, "append "+messages[0].Subject, a.begin)
+	return c.await(ctx, "append "+messages[0].Subject, records[0].id^c.id, a.begin)
 }
 
 // appending is a call of Append under way. The messages are sent all at once and

@@ -15,7 +15,8 @@
 //
 // The delay of an event is a hash of the seed, the instant and what the event is
 // about (never of who came first), and the scheduler lets at least a nanosecond
-// pass between two events. So in a bubble of testing/synctest, where time moves
+// pass between two events. Events that nothing tells apart, such as the arrivals of
+// two equal requests that one client sent at one instant, happen together. So in a bubble of testing/synctest, where time moves
 // only when every goroutine waits, all that an event wakes comes to rest before
 // the next one, and the same seed gives the same run; [Config.Trace] shows it.
 // Stored stamps are cut to whole microseconds and no event falls on one, so that

@@ -14,9 +14,10 @@ type request struct {
 	answered chan error // of size 1; takes the answer or ErrTimeout, whichever is first
 }
 
-// await sends a request and waits for its answer. begin is called with the
-// journal locked and enters the request's arrival into the agenda.
-func (c *Client) await(ctx context.Context, doing string, begin func(*request)) error {
+// await sends a request and waits for its answer. id is what the request is to
+// chance. begin is called with the journal locked and enters the request's arrival
+// into the agenda.
+func (c *Client) await(ctx context.Context, doing string, id uint64, begin func(*request)) error {
 	if err := ctx.Err(); err != nil {
 		return fmt.Errorf("%s: %w", doing, err)
 	}
@@ -26,7 +27,7 @@ func (c *Client) await(ctx context.Context, doing string, begin func(*request)) 
 		return errClosed(doing)
 	}
 	r := &request{client: c, epoch: c.j.epoch, answered: make(chan error, 1)}
-	r.timeout = c.j.after(c.j.config.Timeout, c.id, func() { r.answered <- ErrTimeout })
+	r.timeout = c.j.after(c.j.config.Timeout, id, func() { r.answered <- ErrTimeout })
 	begin(r)
 	c.j.mu.Unlock()
 	select {
@@ -45,8 +46,8 @@ func (c *Client) await(ctx context.Context, doing string, begin func(*request)) 
 // ask awaits a request that the broker does in one go. It may be lost, and so
 // may its answer; the timeout then speaks.
 func (c *Client) ask(ctx context.Context, doing, subject string, id uint64, do func() error) error {
-	return c.await(ctx, doing, func(r *request) {
-		id ^= c.id
+	id ^= c.id
+	return c.await(ctx, doing, id, func(r *request) {
 		c.j.after(c.j.travel(toArrive, id), id, func() {
 			if !r.reaches() || c.j.happens(c.j.config.Faults.LostAppend, lose, id) {
 				c.j.trace("lost", subject, id)

@@ -131,7 +131,9 @@ func (j *Journal) untilNext() (wait time.Duration, any bool) {
 	return wait, true
 }
 
-// runNext executes the first event if it is due.
+// runNext executes the first event if it is due, and with it those that are alike:
+// of equal requests that were sent at one instant it does not matter which came
+// first if all have one fate.
 func (j *Journal) runNext() {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -141,10 +143,13 @@ func (j *Journal) runNext() {
 	}
 	j.agenda.running = true
 	defer func() { j.agenda.running = false }()
-	e := heap.Pop(&j.agenda).(*event)
-	if down := j.upAt.Sub(now); e.broker && down > 0 {
-		j.enter(e, down+j.travel(toArrive, e.key))
-		return
+	due, key := j.agenda.events[0].due, j.agenda.events[0].key
+	for j.agenda.Len() > 0 && j.agenda.events[0].due == due && j.agenda.events[0].key == key {
+		e := heap.Pop(&j.agenda).(*event)
+		if down := j.upAt.Sub(now); e.broker && down > 0 {
+			j.enter(e, down+j.travel(toArrive, e.key))
+			continue
+		}
+		e.run()
 	}
-	e.run()
 }

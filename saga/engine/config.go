@@ -8,6 +8,8 @@ import (
 	"log/slog"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
+
 	"segue/document"
 	"segue/events"
 	"segue/journal"
@@ -47,6 +49,8 @@ type Config struct {
 	Log *slog.Logger
 	// Metrics counts what happens. Optional.
 	Metrics *Metrics
+	// Traces takes the spans of runs, when they end. Optional.
+	Traces trace.TracerProvider
 	// ID names this engine among its like; it must be unique and a valid token of a
 	// subject. Defaults to a new UUID.
 	ID string

@@ -70,21 +70,21 @@ func (e *Engine) reserve(ctx context.Context) bool {
 }
 
 func (e *Engine) takeStart(ctx context.Context, d journal.Delivery) {
-	result := "accepted"
+	result := startAccepted
 	entry, err := e.accept(ctx, d.Message())
 	var r *rejection
 	if errors.As(err, &r) {
-		result = "rejected"
+		result = startRejected
 		entry, err = e.reject(ctx, r, d.Message())
 		e.Log.Warn("start is rejected", "subject", d.Message().Subject, "rejected", entry.Subject.Start, "reason", r.reason)
 	}
 	if err == nil && entry.Subject.Kind == events.KindStarted {
 		var kept bool
 		if kept, err = e.inHistory(ctx, entry.Subject.Run); kept {
-			result = "repeated" // its run has left the journal
+			result = startRepeated
 		}
 	}
-	if err == nil && result != "repeated" {
+	if err == nil && result != startRepeated {
 		// In time, or what the history says may no longer be true.
 		ctx, cancel := context.WithTimeout(ctx, journal.LongSilence)
 		err = e.store(ctx, entry)

@@ -96,7 +96,8 @@ func TestStartForms(t *testing.T) {
 			}
 			wantText(t, s.told(id), "started run.started\ncommand work.1 step.requested\noutcome work.1 step.completed\nended run.completed")
 			for _, e := range entries {
-				if id == run("binary") && (e.Event.CorrelationID != "order 7" || e.Event.TraceParent != binary.TraceParent) {
+				trace, _ := events.ParseTrace(e.Event.TraceParent)
+				if began, _ := events.ParseTrace(binary.TraceParent); id == run("binary") && (e.Event.CorrelationID != "order 7" || trace.ID != began.ID) {
 					t.Errorf("%s has correlation %q and trace %q, not the start's", e.Subject, e.Event.CorrelationID, e.Event.TraceParent)
 				}
 				if id != run("binary") && e.Event.CorrelationID != id {

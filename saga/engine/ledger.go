@@ -1,7 +1,11 @@
 package engine
 
 import (
+	"cmp"
 	"container/heap"
+	"container/list"
+	"maps"
+	"slices"
 	"time"
 
 	"segue/events"
@@ -14,7 +18,10 @@ type ledger struct {
 	runs   map[string]*account
 	dirty  []*account
 	timers timers
+	order  list.List // of accounts, as they began
 	gone   departures
+	// late, if it is not nil, hears by how much a timer fired after its instant.
+	late func(time.Duration)
 	// orphans are the runs that cannot be carried on, with their first sequence.
 	orphans map[string]uint64
 	tidy    time.Time // when the next run may leave the journal; zero if none waits for it
@@ -31,7 +38,8 @@ type account struct {
 	stuck   bool
 	turned  bool
 	due     time.Time
-	index   int // in timers, -1 if absent
+	index   int           // in timers, -1 if absent
+	place   *list.Element // in order
 }
 
 func newLedger() *ledger {
@@ -48,6 +56,11 @@ func (l *ledger) low(limit uint64) uint64 {
 		limit = min(limit, sequence)
 	}
 	return limit
+}
+
+// inOrder lists the runs that have not ended, those that began first first.
+func (l *ledger) inOrder() []*account {
+	return slices.SortedFunc(maps.Values(l.runs), func(a, b *account) int { return cmp.Compare(a.run.Sequence(), b.run.Sequence()) })
 }
 
 // size is about how much there is to write in a snapshot, in messages.
@@ -67,8 +80,17 @@ func (l *ledger) begin(d *saga.Definition, started events.Entry) error {
 	}
 	a := &account{run: run, awaited: make(map[events.Subject]bool), index: -1}
 	l.runs[run.ID] = a
+	a.place = l.order.PushBack(a)
 	l.touch(a)
 	return nil
+}
+
+// oldest returns when the run began that goes on for longest; zero if none does.
+func (l *ledger) oldest() time.Time {
+	if first := l.order.Front(); first != nil {
+		return first.Value.(*account).run.Started()
+	}
+	return time.Time{}
 }
 
 // apply enters a message and returns the account it belongs to: nil if that run
@@ -91,6 +113,7 @@ func (l *ledger) apply(e events.Entry) *account {
 func (l *ledger) drop(a *account) {
 	delete(l.runs, a.run.ID)
 	l.schedule(a, time.Time{})
+	l.order.Remove(a.place)
 	a.awaited = nil
 }
 
@@ -106,6 +129,9 @@ func (l *ledger) touch(a *account) {
 func (l *ledger) decide(now time.Time, limit int, seen func(*account)) []events.Entry {
 	for len(l.timers) > 0 && !l.timers[0].due.After(now) {
 		a := l.timers[0]
+		if l.late != nil {
+			l.late(now.Sub(a.due))
+		}
 		l.schedule(a, time.Time{})
 		l.touch(a)
 	}

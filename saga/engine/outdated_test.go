@@ -70,26 +70,89 @@ func TestOutdatedDecisionIsGivenUp(t *testing.T) {
 		s.start("one", "x", `{"n":1}`)
 		s.await(run("x"), events.TypeRunCompleted, time.Minute)
 		passes(2 * engine.MinKeepAge)
-		if told := s.told(run("x")); told != "" {
-			t.Fatalf("the run has not left:\n%s", told)
-		}
-		ctx, cancel := context.WithTimeout(s.ctx, 10*time.Second)
-		defer cancel()
-		feed, err := s.broker.Follow(ctx, events.RunFilter(run("x")), 0)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer feed.Close()
 		slow.closed.Store(false)
-		for {
-			switch r, err := feed.Next(ctx); {
-			case err != nil: // the ten seconds are over
-				return
-			case !r.Live:
-				t.Errorf("in a run that has left there is again %s", r.Subject)
-			}
-		}
+		s.wantNothing(run("x"), 10*time.Second)
 	})
+}
+
+// patient is the saga one, whose step may take so long that its run can have ended
+// and left by then.
+var patient = strings.Replace(one, "timeout: 10s", "timeout: 5m", 1)
+
+// muted is a journal that from a moment on tells its user nothing more. What the user
+// writes arrives.
+type muted struct {
+	journal.Journal
+	is atomic.Bool
+}
+
+func (m *muted) Info(ctx context.Context) (journal.Info, error) {
+	if m.is.Load() {
+		return journal.Info{}, memory.ErrTimeout
+	}
+	return m.Journal.Info(ctx)
+}
+
+func (m *muted) Follow(ctx context.Context, filter string, after uint64) (journal.Feed, error) {
+	feed, err := m.Journal.Follow(ctx, filter, after)
+	return mutedFeed{feed, m}, err
+}
+
+type mutedFeed struct {
+	journal.Feed
+	m *muted
+}
+
+func (f mutedFeed) Next(ctx context.Context) (journal.Record, error) {
+	r, err := f.Feed.Next(ctx)
+	if f.m.is.Load() {
+		<-ctx.Done()
+		return journal.Record{}, ctx.Err()
+	}
+	return r, err
+}
+
+// An owner that hears nothing does not decide by what it has read: its run may have
+// ended and left meanwhile, and its subjects would be free.
+func TestDeafOwnerDoesNotDecide(t *testing.T) {
+	onStage(t, memory.Config{}, func(s *stage) {
+		d := load(t, patient)
+		ears := &muted{Journal: s.broker.Client("a")}
+		s.engine("a", func(c *engine.Config) { c.Journal, c.KeepAge = lonely{ears, "a"}, engine.MinKeepAge }, d)
+		s.engine("b", func(c *engine.Config) { c.Journal, c.KeepAge = lonely{c.Journal, "b"}, engine.MinKeepAge }, d)
+		s.serve(func(events.Entry) answer {
+			time.Sleep(time.Second) // by then both have read the command
+			ears.is.Store(true)
+			return completed
+		})
+		s.start("one", "x", `{"n":1}`)
+		s.await(run("x"), events.TypeRunCompleted, time.Minute)
+		passes(3 * engine.MinKeepAge)
+		s.wantNothing(run("x"), 5*time.Minute) // when the step would have timed out
+	})
+}
+
+// wantNothing fails if a run has messages, or gets one within a while.
+func (s *stage) wantNothing(run string, within time.Duration) {
+	s.t.Helper()
+	if told := s.told(run); told != "" {
+		s.t.Fatalf("the run has not left:\n%s", told)
+	}
+	ctx, cancel := context.WithTimeout(s.ctx, within)
+	defer cancel()
+	feed, err := s.broker.Follow(ctx, events.RunFilter(run), 0)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer feed.Close()
+	for {
+		switch r, err := feed.Next(ctx); {
+		case err != nil: // the time is over
+			return
+		case !r.Live:
+			s.t.Errorf("in a run that has left there is again %s", r.Subject)
+		}
+	}
 }
 
 // stalled is a journal that holds up the first started message until it is let go

@@ -193,6 +193,7 @@ func (p *partition) drain(items <-chan item) {
 func (p *partition) take(it item) {
 	if it.live {
 		p.live = true
+		p.ledger.late = p.Metrics.late
 		p.current.Add(1)
 		p.log.Debug("partition is read up to the present", "runs", len(p.ledger.runs), "took", time.Since(p.began).String())
 		return
@@ -219,7 +220,7 @@ func (p *partition) take(it item) {
 // orphan takes a run that there is no way to carry on. It stays in the journal
 // for people to see.
 func (p *partition) orphan(started events.Entry, reason error) {
-	p.log.Error("run cannot be carried on", "run", started.Subject.Run, "error", reason)
+	p.log.Error("run cannot be carried on", "run", started.Subject.Run, "correlation_id", started.Event.CorrelationID, "error", reason)
 	p.Metrics.orphan()
 	p.ledger.orphans[started.Subject.Run] = started.Sequence
 }
@@ -243,5 +244,5 @@ func (p *partition) count() {
 	n := len(p.ledger.runs)
 	p.running.Add(int64(n - p.counted))
 	p.counted = n
-	p.Metrics.runs(p.number, n)
+	p.Metrics.runs(p.number, n, p.ledger.oldest())
 }

@@ -1,6 +1,9 @@
 package engine
 
 import (
+	"context"
+	"encoding/hex"
+	"log/slog"
 	"time"
 
 	"segue/events"
@@ -10,24 +13,45 @@ import (
 // What the engine tells people: one log line when a run begins, turns back, gets
 // stuck and ends. Replayed messages are not told again.
 
+// about is the log for lines about a run.
+func (p *partition) about(a *account) *slog.Logger {
+	log := p.log.With("run", a.run.ID, "saga", a.run.Definition.Name, "correlation_id", a.run.Correlation())
+	if p.Traces != nil {
+		t := a.run.Trace()
+		log = log.With("trace_id", hex.EncodeToString(t.ID[:]))
+	}
+	return log
+}
+
 func (p *partition) beginning(started events.Entry) {
 	a := p.ledger.runs[started.Subject.Run]
 	if a == nil {
 		return
 	}
-	p.log.Info("run began", "run", a.run.ID, "saga", a.run.Definition.Name, "correlation_id", started.Event.CorrelationID)
+	p.about(a).Info("run began")
 	p.Metrics.began(a.run.Definition.Name)
 }
 
 func (p *partition) applied(a *account, e events.Entry) {
+	name, step := a.run.Definition.Name, e.Subject.Step
 	switch e.Subject.Kind {
 	case events.KindEnded:
 		p.ended(a)
+	case events.KindCommand:
+		if e.Event.Type == events.TypeStepRequested || e.Event.Type == events.TypeUndoRequested {
+			p.Metrics.tried(name, step, e.Subject.Attempt.N)
+		}
 	case events.KindOutcome:
-		p.Metrics.outcome(a.run.Definition.Name, e.Subject.Step, e.Event.Type)
-		p.log.Debug("outcome", "run", a.run.ID, "step", e.Subject.Step, "attempt", e.Subject.Attempt.String(), "type", e.Event.Type)
+		took := time.Duration(-1)
+		if asked := a.run.Asked(e.Subject); !asked.IsZero() {
+			took = e.Stored.Sub(asked)
+		}
+		p.Metrics.outcome(name, step, e.Event.Type, took)
+		if p.log.Enabled(context.Background(), slog.LevelDebug) {
+			p.about(a).Debug("outcome", "step", step, "attempt", e.Subject.Attempt.String(), "type", e.Event.Type)
+		}
 	case events.KindSignal:
-		p.log.Info("signal", "run", a.run.ID, "signal", e.Subject.Signal)
+		p.about(a).Info("signal", "signal", e.Subject.Signal)
 	}
 }
 
@@ -38,11 +62,12 @@ func (p *partition) ended(a *account) {
 	if a.stuck {
 		p.Metrics.stuck(-1)
 	}
-	attrs := []any{"run", view.Run, "saga", view.Saga, "correlation_id", view.Correlation, "took", took.Round(time.Millisecond).String()}
+	attrs := []any{"took", took.Round(time.Millisecond).String()}
 	if view.Reason != nil {
 		attrs = append(attrs, "reason", view.Reason.Kind, "step", view.Reason.Step, "undone", view.Undone)
 	}
-	p.log.Info("run "+string(view.Status), attrs...)
+	p.about(a).Info("run "+string(view.Status), attrs...)
+	p.trace(a.run)
 }
 
 // seen looks at a run that was just decided on, for what has no message of its own.
@@ -51,8 +76,7 @@ func (p *partition) seen(a *account) {
 	if turned := status == saga.StatusUndoing; turned && !a.turned {
 		a.turned = true
 		reason := a.run.View().Reason
-		p.log.Warn("run turns back", "run", a.run.ID, "saga", a.run.Definition.Name,
-			"reason", reason.Kind, "step", reason.Step, "message", reason.Message)
+		p.about(a).Warn("run turns back", "reason", reason.Kind, "step", reason.Step, "message", reason.Message)
 	}
 	if stuck := status == saga.StatusStuck; stuck != a.stuck {
 		a.stuck = stuck
@@ -63,8 +87,8 @@ func (p *partition) seen(a *account) {
 		p.Metrics.stuck(+1)
 		for _, step := range a.run.View().Steps {
 			if step.State == saga.StateStuck && step.Failure != nil {
-				p.log.Error("run is stuck: mend the cause, then give it another round with segue retry", "run", a.run.ID,
-					"saga", a.run.Definition.Name, "step", step.Step, "message", step.Failure.Message)
+				p.about(a).Error("run is stuck: mend the cause, then give it another round with segue retry",
+					"step", step.Step, "message", step.Failure.Message)
 			}
 		}
 	}

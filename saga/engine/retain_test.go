@@ -216,8 +216,7 @@ func TestKeptOnce(t *testing.T) {
 // run may have ended and left meanwhile.
 func TestOutdatedOwnerReadsAgain(t *testing.T) {
 	onStage(t, memory.Config{}, func(s *stage) {
-		d := load(t, one)
-		s.engine("a", keepFor(time.Minute), d)
+		s.engine("a", keepFor(time.Minute), load(t, patient)) // nothing is to be written meanwhile, which would tell it too
 		s.start("one", "x", `{"n":1}`)
 		s.await(run("x"), events.TypeStepRequested, time.Minute)
 		s.broker.Crash(2 * journal.LongSilence)
@@ -231,6 +230,6 @@ func TestOutdatedOwnerReadsAgain(t *testing.T) {
 			}
 			return answer{}
 		})
-		s.await(run("x"), events.TypeRunCompensated, 5*time.Minute)
+		s.await(run("x"), events.TypeRunCompensated, 30*time.Minute)
 	})
 }

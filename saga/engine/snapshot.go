@@ -87,7 +87,7 @@ func snapshotName(partition int) string { return "snapshot/" + strconv.Itoa(part
 func (p *partition) snapshot() snapshot {
 	p.unsaved = 0
 	s := snapshot{taken: time.Now(), head: p.head(p.sequence)}
-	for _, a := range p.ledger.runs {
+	for _, a := range p.ledger.inOrder() {
 		s.runs = append(s.runs, a.run.Essence())
 	}
 	for run, first := range p.ledger.orphans {

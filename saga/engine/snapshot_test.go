@@ -3,6 +3,7 @@ package engine_test
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -107,6 +108,60 @@ outcome first.u2 undo.timedout`)
 		passes(2 * time.Hour)
 		if told := s.told(run("ends-0")); told != "" {
 			t.Errorf("a run that ended before the snapshot has not left:\n%s", told)
+		}
+	})
+}
+
+// Runs that come from a snapshot are decided on in the order in which they began, as
+// those that come from the journal are.
+func TestSnapshotKeepsTheOrderOfRuns(t *testing.T) {
+	onStage(t, memory.Config{Partitions: 1}, func(s *stage) {
+		d := load(t, patient)
+		often := func(c *engine.Config) { c.SnapshotEvery, c.KeepAge = 10, time.Hour }
+		first := s.engine("a", often, d)
+		quick := make(map[string]bool)
+		var slow []string
+		for i := range 30 {
+			if id := fmt.Sprint(i); i < 10 {
+				slow = append(slow, run(id))
+			} else {
+				quick[run(id)] = true
+			}
+		}
+		s.serve(func(c events.Entry) answer {
+			if quick[c.Subject.Run] {
+				return completed
+			}
+			return answer{}
+		})
+		for i := range 30 {
+			s.start("one", fmt.Sprint(i), `{"n":1}`)
+			s.await(run(fmt.Sprint(i)), events.TypeStepRequested, time.Minute)
+		}
+		passes(time.Second)
+		first.kill()
+		passes(10 * time.Minute) // all steps are over time
+		var mu sync.Mutex
+		var after []uint64
+		s.engine("b", func(c *engine.Config) { c.Journal = watched{c.Journal, &mu, &after} }, d)
+		passes(10 * time.Second)
+		mu.Lock()
+		if len(after) != 1 || after[0] < 20 {
+			t.Fatalf("the partition was read from %d on, not from a snapshot with all runs", after)
+		}
+		mu.Unlock()
+		var decided []string
+		records, err := journal.Load(s.ctx, s.broker, events.AllRuns)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, r := range records {
+			if e, err := r.Entry(); err == nil && e.Event.Type == events.TypeStepTimedOut && e.Subject.Attempt.N == 1 {
+				decided = append(decided, e.Subject.Run)
+			}
+		}
+		if !slices.Equal(decided, slow) {
+			t.Errorf("runs that began as\n%q\nwere decided on as\n%q", slow, decided)
 		}
 	})
 }

@@ -54,12 +54,13 @@ func work(ctx context.Context, env *daemon.Env, c config) error {
 	}
 	e, err := engine.New(engine.Config{
 		Journal: env.Journal, Data: env.Data, Sagas: definitions, DeclareQueues: env.Journal.DeclareQueues,
-		Log: env.Log, Metrics: engine.NewMetrics(env.Metrics), MaxRunning: c.MaxRunning,
+		Log: env.Log, Metrics: engine.NewMetrics(env.Metrics), Traces: env.Traces, MaxRunning: c.MaxRunning,
 		KeepAge: c.KeepAge, KeepRuns: c.KeepRuns,
 	})
 	if err != nil {
 		return err
 	}
+	env.Metrics.MustRegister(daemon.NewQueues(env.Bus, env.Log))
 	env.ReadyWhen(func(context.Context) error {
 		if !e.Ready() {
 			return errors.New("orchestrator: still reading the journal")

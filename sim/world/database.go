@@ -52,9 +52,9 @@ func newDatabase(ctx context.Context, w *world) (*database, error) {
 // databasePath is what the saver says about where it saves.
 const databasePath = "sim.db"
 
-// open opens the database for one life of a process.
-func (d *database) open(ctx context.Context, l *life) (*save.DB, error) {
-	faulty := &faultyDriver{d: d, l: l}
+// open opens the database for a service in one life of a process.
+func (d *database) open(ctx context.Context, l *life, service string) (*save.DB, error) {
+	faulty := &faultyDriver{d: d, l: l, service: service}
 	db, err := save.OpenSQLite(ctx, databasePath, faulty)
 	faulty.bites.Store(true) // from here on; whether it can be opened is not the question
 	return db, err
@@ -77,23 +77,27 @@ func (p plainDriver) Open(name string) (driver.Conn, error) {
 
 // faultyDriver makes connections of a process that may die.
 type faultyDriver struct {
-	d     *database
-	l     *life
-	bites atomic.Bool
+	d       *database
+	l       *life
+	service string
+	conns   atomic.Int64 // that were opened
+	bites   atomic.Bool
 }
 
 // Open implements [driver.Driver].
 func (f *faultyDriver) Open(name string) (driver.Conn, error) {
-	leave, err := f.enter(context.Background())
+	c := &faultyConn{f: f, id: fmt.Sprintf("%s/%s-%d", f.l.id, f.service, f.conns.Add(1))}
+	leave, err := c.enter(context.Background())
 	if err != nil {
 		return nil, err
 	}
 	defer leave()
-	c, err := plainDriver{f.d}.Open(name)
+	plain, err := plainDriver{f.d}.Open(name)
 	if err != nil {
 		return nil, err
 	}
-	return &faultyConn{sqliteConn: c.(sqliteConn), f: f}, nil
+	c.sqliteConn = plain.(sqliteConn)
+	return c, nil
 }
 
 // sqliteConn is what the driver's connections can do.
@@ -110,49 +114,54 @@ type sqliteConn interface {
 // lockPatience is the time that the saver gives SQLite to wait for its lock.
 const lockPatience = 10 * time.Second
 
-// enter waits until nobody writes, and returns how to let others in. SQLite would
-// wait for its lock in real time, in which who holds it in this world does not move.
-func (f *faultyDriver) enter(ctx context.Context) (leave func(), err error) {
-	if f.l.dead() {
-		return nil, errKilled
-	}
-	// A little more than that, to keep it apart from the ticks of a lease.
-	timer := time.NewTimer(lockPatience + f.d.w.dice.between(time.Microsecond, time.Millisecond, f.word("enter")))
-	defer timer.Stop()
-	select {
-	case f.d.lock <- struct{}{}:
-		return func() { <-f.d.lock }, nil
-	case <-f.l.killed:
-		return nil, errKilled
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	case <-timer.C:
-		f.d.w.count("database locked")
-		return nil, errors.New("database is locked (simulated)")
-	}
-}
-
 // faultyConn is a connection with faults.
 type faultyConn struct {
 	sqliteConn
 	f       *faultyDriver
+	id      string
 	writing bool // it has the lock
 }
 
-// enter is that of the driver, unless the connection has entered.
+// enter waits until nobody writes, and returns how to let others in. SQLite would
+// wait for its lock in real time, in which who holds it in this world does not move.
 func (c *faultyConn) enter(ctx context.Context) (leave func(), err error) {
-	if !c.writing {
-		return c.f.enter(ctx)
+	if c.writing {
+		if c.f.l.dead() {
+			return nil, errKilled
+		}
+		return func() {}, nil
 	}
-	if c.f.l.dead() {
+	w, d := c.f.d.w, c.f.d
+	// Each comes at a moment of its own. Else it would be up to the Go scheduler which
+	// of those whose service is stopped, or who take turns, is first.
+	if err := c.f.l.rest(ctx, w.dice.between(time.Nanosecond, 50*time.Microsecond, c.word("come"))); err != nil {
+		return nil, err
+	}
+	leave = func() { <-d.lock }
+	select {
+	case d.lock <- struct{}{}:
+		return leave, nil
+	default:
+	}
+	// A little more than that, to keep it apart from the ticks of a lease.
+	timer := time.NewTimer(lockPatience + w.dice.between(time.Microsecond, time.Millisecond, c.word("enter")))
+	defer timer.Stop()
+	select {
+	case d.lock <- struct{}{}:
+		return leave, nil
+	case <-c.f.l.killed:
 		return nil, errKilled
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	case <-timer.C:
+		w.count("database locked")
+		return nil, errors.New("database is locked (simulated)")
 	}
-	return func() {}, nil
 }
 
-// word is what a moment of the database is to the dice.
-func (f *faultyDriver) word(what string) string {
-	return what + " " + f.l.id + " " + strconv.Itoa(int(f.d.w.since()))
+// word is what a moment of the connection is to the dice.
+func (c *faultyConn) word(what string) string {
+	return what + " " + c.id + " " + strconv.Itoa(int(c.f.d.w.since()))
 }
 
 // BeginTx implements [driver.ConnBeginTx]. A transaction that only reads is the
@@ -161,7 +170,7 @@ func (c *faultyConn) BeginTx(ctx context.Context, o driver.TxOptions) (driver.Tx
 	if o.ReadOnly {
 		return c.sqliteConn.BeginTx(ctx, o)
 	}
-	word, p := c.f.word("begin"), c.f.d.w.options.outside()
+	word, p := c.word("begin"), c.f.d.w.options.outside()
 	defer c.f.d.occupied()()
 	if err := c.f.l.rest(ctx, c.f.d.w.delay(p, "begin", word)); err != nil {
 		return nil, err
@@ -169,7 +178,7 @@ func (c *faultyConn) BeginTx(ctx context.Context, o driver.TxOptions) (driver.Tx
 	if c.f.bites.Load() && c.f.d.w.chance(p.failure, "begin refused", word) {
 		return nil, errors.New("disk I/O error (simulated)")
 	}
-	leave, err := c.f.enter(ctx)
+	leave, err := c.enter(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -247,7 +256,7 @@ func (t *faultyTx) Rollback() error {
 func (t *faultyTx) Commit() error {
 	f := t.c.f
 	w, l := f.d.w, f.l
-	word, p := f.word("commit"), w.options.outside()
+	word, p := t.c.word("commit"), w.options.outside()
 	defer f.d.occupied()()
 	l.mayDie("before", "commit", word)
 	// A commit is not broken off, but it ends with the process.

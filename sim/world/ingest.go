@@ -2,6 +2,7 @@ package world
 
 import (
 	"context"
+	"errors"
 	"strconv"
 	"strings"
 	"sync"
@@ -52,13 +53,20 @@ func (p *ingest) order(number int) (name, fits, unfit string) {
 }
 
 func (p *ingest) serve(ctx context.Context, l *life) ([]participant.Service, func(), error) {
-	db, err := p.database.open(ctx, l)
+	db, err := p.database.open(ctx, l, save.Name)
 	if err != nil {
 		return nil, nil, err
 	}
-	leave := func() { _ = db.Close() } // in memory: there is nothing that could be lost
+	// Connections of its own: handlers that had to wait for one would be served in an
+	// order that database/sql leaves to real dice.
+	looks, err := p.database.open(ctx, l, save.CatalogName)
+	if err != nil {
+		_ = db.Close()
+		return nil, nil, err
+	}
+	leave := func() { _ = errors.Join(db.Close(), looks.Close()) } // in memory: there is nothing that could be lost
 	docs := shelf{p.documents, l}
-	services := []participant.Service{save.NewCatalog(db)}
+	services := []participant.Service{save.NewCatalog(looks)}
 	for _, make := range []func() (participant.Service, error){
 		func() (participant.Service, error) { return fetch.New(fetch.Config{Dial: p.origin.dial(l)}, docs) },
 		func() (participant.Service, error) { return validate.New(validate.Config{}, docs) },

@@ -38,8 +38,10 @@ type life struct {
 	metrics *prometheus.Registry
 }
 
-// keep starts the process again and again until ctx is done.
+// keep starts the process again and again until ctx is done, each at a moment of
+// its own.
 func (p *process) keep(ctx context.Context) {
+	pause(ctx, p.w.dice.between(time.Microsecond, 50*time.Millisecond, "start", p.name))
 	for n := 1; ctx.Err() == nil; n++ {
 		l := &life{w: p.w, id: fmt.Sprintf("%s-%d", p.name, n), killed: make(chan struct{}), metrics: prometheus.NewRegistry()}
 		l.client = p.w.journal.Client(l.id)

@@ -51,7 +51,7 @@ func TestCheckerBites(t *testing.T) {
 // bites wants a violation within a few worlds.
 func bites(t *testing.T, o Options, want string) {
 	t.Helper()
-	const worlds = 24
+	const worlds = 48
 	var last []string
 	for seed := range uint64(worlds) {
 		r := simulate(t, seed, o)

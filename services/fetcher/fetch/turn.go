@@ -39,10 +39,11 @@ type turns struct {
 	metrics *metrics
 	id      string
 	count   atomic.Uint64
+	writing chan struct{} // of size 1, full during a change: who shares this does not race
 }
 
 func newTurns(cfg Config, m *metrics) *turns {
-	t := &turns{board: cfg.Board, perHost: max(cfg.PerHost, 0), wait: cfg.TurnWait, metrics: m, id: uuid.NewString()}
+	t := &turns{board: cfg.Board, perHost: max(cfg.PerHost, 0), wait: cfg.TurnWait, metrics: m, id: uuid.NewString(), writing: make(chan struct{}, 1)}
 	if cfg.HostRate > 0 {
 		t.every = time.Duration(float64(time.Second) / cfg.HostRate)
 	}
@@ -103,6 +104,12 @@ func (t *turns) queue(ctx context.Context, host, id string) (delay time.Duration
 func (t *turns) change(ctx context.Context, host string, f func(v *visits, now time.Time) bool) error {
 	ctx, cancel := context.WithTimeout(ctx, t.wait+boardTimeout)
 	defer cancel()
+	select {
+	case t.writing <- struct{}{}:
+		defer func() { <-t.writing }()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 	for {
 		now, err := t.board.Now(ctx)
 		if err != nil {

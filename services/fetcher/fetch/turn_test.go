@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -92,6 +93,49 @@ func TestTurnsWait(t *testing.T) {
 		}
 		second.release()
 		second.release() // harmless
+	})
+}
+
+// racedBoard is a board that takes a moment to read, and counts who is raced.
+type racedBoard struct {
+	Board
+	raced atomic.Int64
+}
+
+func (b *racedBoard) Read(ctx context.Context, host string) ([]byte, uint64, error) {
+	note, revision, err := b.Board.Read(ctx, host)
+	time.Sleep(time.Millisecond)
+	return note, revision, err
+}
+
+func (b *racedBoard) Write(ctx context.Context, host string, note []byte, revision uint64) error {
+	err := b.Board.Write(ctx, host, note, revision)
+	if errors.Is(err, ErrRaced) {
+		b.raced.Add(1)
+	}
+	return err
+}
+
+// Requests of one process wait for each other and do not race for the note of a host.
+func TestTurnsOfOneProcessDoNotRace(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		board := &racedBoard{Board: newMemoryBoard()}
+		ts := newTestTurns(Config{Board: board})
+		var all sync.WaitGroup
+		for range DefaultPerHost {
+			all.Go(func() {
+				u, err := take(t, ts, "h:80")
+				if err != nil {
+					t.Error(err)
+				}
+				u.release()
+			})
+		}
+		all.Wait()
+		if n := board.raced.Load(); n > 0 {
+			t.Errorf("%d writes were raced", n)
+		}
 	})
 }
 

@@ -19,6 +19,7 @@ const (
 	MaxSpoolDefault   = 1 << 30
 	MaxContentDefault = 8 << 30
 	MaxRatioDefault   = 200
+	MaxLargeDefault   = document.MaxLargeDefault
 
 	TransformTimeDefault    = time.Second
 	TransformWorkDefault    = 2_000_000
@@ -46,6 +47,9 @@ type Config struct {
 	MaxSpool int64 `placeholder:"BYTES" help:"Largest zip or Parquet file, which is read from a temporary file (1 GiB if not given)."`
 	// MaxContent is the largest content of a container, in bytes. Defaults to 8 GiB.
 	MaxContent int64 `placeholder:"BYTES" help:"Largest content of a gzip or zip container (8 GiB if not given)."`
+	// MaxLarge is how many documents at a time may take more than some 16 MiB of
+	// memory; the others wait. Defaults to 1.
+	MaxLarge int `placeholder:"N" help:"How many documents at a time may take more than some 16 MiB of memory (1 if not given)."`
 	// MaxRatio is how many times larger than what it came from the content of a
 	// container may be, beyond its first 16 MiB. Defaults to 200.
 	MaxRatio int64 `placeholder:"N" help:"How many times larger than its container the content may be (200 if not given)."`
@@ -76,6 +80,7 @@ func (c Config) withDefaults() Config {
 	c.MaxBytes = cmp.Or(c.MaxBytes, MaxBytesDefault)
 	c.MaxSpool = cmp.Or(c.MaxSpool, MaxSpoolDefault)
 	c.MaxContent = cmp.Or(c.MaxContent, MaxContentDefault)
+	c.MaxLarge = cmp.Or(c.MaxLarge, MaxLargeDefault)
 	c.MaxRatio = cmp.Or(c.MaxRatio, MaxRatioDefault)
 	c.TransformTime = cmp.Or(c.TransformTime, TransformTimeDefault)
 	c.TransformWork = cmp.Or(c.TransformWork, TransformWorkDefault)
@@ -94,6 +99,7 @@ func (c Config) validate() error {
 		{"MaxBytes", c.MaxBytes},
 		{"MaxSpool", c.MaxSpool},
 		{"MaxContent", c.MaxContent},
+		{"MaxLarge", int64(c.MaxLarge)},
 		{"MaxRatio", c.MaxRatio},
 		{"TransformTime", int64(c.TransformTime)},
 		{"TransformWork", c.TransformWork},

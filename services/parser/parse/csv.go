@@ -8,9 +8,14 @@ import (
 
 	"github.com/go-json-experiment/json/jsontext"
 
+	"segue/document"
 	"segue/tableschema"
 	"segue/tabular"
 )
+
+// largeKeys is how many values of a table can be kept in some [document.Small], at
+// most 80 bytes each while the map that has them grows.
+const largeKeys = 200_000
 
 // csvSource makes an object of each row.
 type csvSource struct {
@@ -18,21 +23,22 @@ type csvSource struct {
 	// names holds what comes before each value: {"first": and ,"next":
 	names     [][]byte
 	table     *tableschema.Table // nil if the values are strings
+	turn      *document.Turn     // to keep many values of the table
 	maxRecord int
 }
 
 // openCSV reads the header. Fields and columns have the default limits of
 // tabular: 1 MiB and 10,000.
-func openCSV(r io.Reader, delimiter string, table *tableschema.Schema, cfg Config) (source, error) {
+func openCSV(in io.Reader, r recipe, cfg Config) (source, error) {
 	o := tabular.Options{MaxRow: cfg.MaxRecord}
-	if delimiter != "" {
-		o.Delimiter, _ = utf8.DecodeRuneInString(delimiter)
+	if r.Delimiter != "" {
+		o.Delimiter, _ = utf8.DecodeRuneInString(r.Delimiter)
 	}
-	rows, err := tabular.NewReader(r, o)
+	rows, err := tabular.NewReader(in, o)
 	if err != nil {
 		return nil, csvFailure(err)
 	}
-	s := &csvSource{rows: rows, maxRecord: cfg.MaxRecord}
+	s := &csvSource{rows: rows, turn: r.turn, maxRecord: cfg.MaxRecord}
 	for i, name := range rows.Header() {
 		prefix := []byte{','}
 		if i == 0 {
@@ -44,8 +50,8 @@ func openCSV(r io.Reader, delimiter string, table *tableschema.Schema, cfg Confi
 		}
 		s.names = append(s.names, append(prefix, ':'))
 	}
-	if table != nil {
-		if s.table, err = table.Table(rows.Header(), tableschema.Limits{}); err != nil {
+	if r.table != nil {
+		if s.table, err = r.table.Table(rows.Header(), tableschema.Limits{}); err != nil {
 			return nil, refuse(CodeTable, s.at(), "%s: %w", s.at(), err)
 		}
 	}
@@ -77,6 +83,11 @@ func (s *csvSource) next(dst []byte) ([]byte, error) {
 
 // typed appends a row as the table schema has it.
 func (s *csvSource) typed(dst []byte, fields []string) ([]byte, error) {
+	if s.table.Kept() > largeKeys {
+		if err := s.turn.Take(); err != nil {
+			return dst, err
+		}
+	}
 	values, violations := s.table.Row(fields)
 	if len(violations) > 0 {
 		return dst, s.violation(violations[0])
@@ -93,14 +104,15 @@ func (s *csvSource) typed(dst []byte, fields []string) ([]byte, error) {
 // violation is the failure of a row that the table schema does not allow.
 func (s *csvSource) violation(v tableschema.Violation) error {
 	at := s.at()
-	if v.Field != "" {
+	if v.Index >= 0 {
+		at.Line, at.Column = s.rows.Place(v.Index)
 		at.Pointer = string(jsontext.Pointer("").AppendToken(v.Field))
 	}
 	if v.Limit {
 		return over("csv", at, "%s: %s", at, clip(v.Message))
 	}
 	where := at.String()
-	if v.Field != "" {
+	if v.Index >= 0 {
 		where = fmt.Sprintf("%s, column %q", where, clip(v.Field))
 	}
 	return refuse(CodeTable, at, "%s: %s", where, clip(v.Message))

@@ -1,9 +1,7 @@
 package parse
 
 import (
-	"archive/zip"
 	"bytes"
-	"compress/gzip"
 	"errors"
 	"strings"
 	"testing"
@@ -13,43 +11,11 @@ import (
 	"github.com/parquet-go/parquet-go"
 	"github.com/prometheus/client_golang/prometheus"
 
+	"segue/archive/archivetest"
 	"segue/document"
 	"segue/participant"
 	"segue/schemas"
 )
-
-func gzipped(t testing.TB, text string) string {
-	t.Helper()
-	var b bytes.Buffer
-	w := gzip.NewWriter(&b)
-	if _, err := w.Write([]byte(text)); err != nil {
-		t.Fatal(err)
-	}
-	if err := w.Close(); err != nil {
-		t.Fatal(err)
-	}
-	return b.String()
-}
-
-// zipped makes a zip file of names and texts.
-func zipped(t testing.TB, members ...string) string {
-	t.Helper()
-	var b bytes.Buffer
-	w := zip.NewWriter(&b)
-	for i := 0; i < len(members); i += 2 {
-		m, err := w.Create(members[i])
-		if err != nil {
-			t.Fatal(err)
-		}
-		if _, err := m.Write([]byte(members[i+1])); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := w.Close(); err != nil {
-		t.Fatal(err)
-	}
-	return b.String()
-}
 
 type flight struct {
 	ID   int64   `parquet:"id"`
@@ -94,13 +60,13 @@ func TestFormats(t *testing.T) {
 		{"xml, comments", "<r><!-- no --><i><!-- a -->1<?p q?>2</i></r>", Input{Format: "xml", Records: at("/r/i")}, "\"12\"\n"},
 
 		{"parquet", flights(t), Input{Format: "parquet"}, flightLines},
-		{"parquet in gzip", gzipped(t, flights(t)), Input{Format: "parquet", Container: "gzip"}, flightLines},
-		{"parquet in zip", zipped(t, "f.parquet", flights(t, parquet.Compression(&parquet.Zstd))), Input{Format: "parquet", Container: "zip"}, flightLines},
+		{"parquet in gzip", archivetest.Gzip(t, flights(t)), Input{Format: "parquet", Container: "gzip"}, flightLines},
+		{"parquet in zip", archivetest.Zip(t, "f.parquet", flights(t, parquet.Compression(&parquet.Zstd))), Input{Format: "parquet", Container: "zip"}, flightLines},
 
-		{"json in gzip", gzipped(t, "[1,2]"), Input{Format: "json", Container: "gzip"}, "1\n2\n"},
-		{"csv in zip", zipped(t, "a/b.csv", "a,b\n1,2\n"), Input{Format: "csv", Container: "zip"}, "{\"a\":\"1\",\"b\":\"2\"}\n"},
-		{"a member of zip", zipped(t, "a.json", "[1]", "b.json", "[2]"), Input{Format: "json", Container: "zip", Member: "b.json"}, "2\n"},
-		{"xml in zip", zipped(t, "x.xml", "<a>1</a>"), Input{Format: "xml", Container: "zip"}, "{\"a\":\"1\"}\n"},
+		{"json in gzip", archivetest.Gzip(t, "[1,2]"), Input{Format: "json", Container: "gzip"}, "1\n2\n"},
+		{"csv in zip", archivetest.Zip(t, "a/b.csv", "a,b\n1,2\n"), Input{Format: "csv", Container: "zip"}, "{\"a\":\"1\",\"b\":\"2\"}\n"},
+		{"a member of zip", archivetest.Zip(t, "a.json", "[1]", "b.json", "[2]"), Input{Format: "json", Container: "zip", Member: "b.json"}, "2\n"},
+		{"xml in zip", archivetest.Zip(t, "x.xml", "<a>1</a>"), Input{Format: "xml", Container: "zip"}, "{\"a\":\"1\"}\n"},
 
 		{"csv with types", csv, Input{Format: "csv", Table: table}, `{"id":90071992547409930,"price":1.50,"day":"2024-03-01","note":null}` + "\n" + `{"id":null,"price":-0.10,"day":null,"note":"x"}` + "\n"},
 		{"table null", "a\n1\n", Input{Format: "csv", Table: []byte("null")}, "{\"a\":\"1\"}\n"},
@@ -130,7 +96,7 @@ func TestHostileDocuments(t *testing.T) {
 	t.Parallel()
 	small := Config{TransformTime: time.Minute, MaxRecord: 1 << 10, TransformResults: 200, MaxDepth: 8, MaxRecords: 100, MaxBytes: 1 << 20, MaxSpool: 1 << 20, MaxContent: 1 << 20}
 	zeros := strings.Repeat("0", 40<<20)
-	lying := []byte(zipped(t, "a.json", "[1,2,3]"))
+	lying := []byte(archivetest.Zip(t, "a.json", "[1,2,3]"))
 	copy(lying[len(lying)-22-len("a.json")-46+24:], []byte{1, 0, 0, 0}) // the directory says 1 byte
 	table := []byte(`{"fields":[{"name":"a","type":"integer"}]}`)
 	bad := strings.ReplaceAll(flights(t), "BER", "B\xffR")
@@ -164,16 +130,16 @@ func TestHostileDocuments(t *testing.T) {
 		{"Parquet with a wrong byte", bad, Input{Format: "parquet"}, CodeNotWellFormed, "row 1"},
 		{"Parquet over the spool", "PAR1" + zeros, Input{Format: "parquet"}, CodeLimit, "over the limit for formats that are read from a file"},
 
-		{"gzip bomb", gzipped(t, zeros), Input{Format: "ndjson", Container: "gzip"}, CodeLimit, "line 1"},
-		{"gzip bomb of rows", gzipped(t, "["+strings.Repeat("[],", 1<<20)+"[]]"), Input{Format: "json", Container: "gzip"}, CodeLimit, "more than 100 records"},
-		{"gzip bomb for a file", gzipped(t, zeros), Input{Format: "parquet", Container: "gzip"}, CodeLimit, "more than 1048576 bytes, unpacked"},
-		{"gzip cut off", gzipped(t, "[1,2,3]")[:20], Input{Format: "json", Container: "gzip"}, CodeNotWellFormed, "gzip"},
+		{"gzip bomb", archivetest.Gzip(t, zeros), Input{Format: "ndjson", Container: "gzip"}, CodeLimit, "line 1"},
+		{"gzip bomb of rows", archivetest.Gzip(t, "["+strings.Repeat("[],", 1<<20)+"[]]"), Input{Format: "json", Container: "gzip"}, CodeLimit, "more than 100 records"},
+		{"gzip bomb for a file", archivetest.Gzip(t, zeros), Input{Format: "parquet", Container: "gzip"}, CodeLimit, "more than 1048576 bytes, unpacked"},
+		{"gzip cut off", archivetest.Gzip(t, "[1,2,3]")[:20], Input{Format: "json", Container: "gzip"}, CodeNotWellFormed, "gzip"},
 		{"no gzip", "[1]", Input{Format: "json", Container: "gzip"}, CodeNotWellFormed, "gzip"},
-		{"zip bomb", zipped(t, "a", zeros), Input{Format: "ndjson", Container: "zip"}, CodeLimit, "more than 1048576 bytes, unpacked"},
+		{"zip bomb", archivetest.Zip(t, "a", zeros), Input{Format: "ndjson", Container: "zip"}, CodeLimit, "more than 1048576 bytes, unpacked"},
 		{"zip with a lying size", string(lying), Input{Format: "json", Container: "zip"}, CodeNotWellFormed, "document"},
-		{"zip cut off", zipped(t, "a", "[1]")[:40], Input{Format: "json", Container: "zip"}, CodeNotWellFormed, "zip"},
-		{"zip of two, none named", zipped(t, "a", "[1]", "b", "[2]"), Input{Format: "json", Container: "zip"}, participant.CodeBadInput, "member"},
-		{"zip without the member", zipped(t, "../../etc/passwd", "[1]"), Input{Format: "json", Container: "zip", Member: "b"}, participant.CodeBadInput, "../../etc/passwd"},
+		{"zip cut off", archivetest.Zip(t, "a", "[1]")[:40], Input{Format: "json", Container: "zip"}, CodeNotWellFormed, "zip"},
+		{"zip of two, none named", archivetest.Zip(t, "a", "[1]", "b", "[2]"), Input{Format: "json", Container: "zip"}, participant.CodeBadInput, "member"},
+		{"zip without the member", archivetest.Zip(t, "../../etc/passwd", "[1]"), Input{Format: "json", Container: "zip", Member: "b"}, participant.CodeBadInput, "../../etc/passwd"},
 
 		{"transform that fills memory", "[1]", Input{Format: "json", Transform: "[range(1e9)]"}, CodeLimit, "line 1: transform: it does more work for one record than the limit of"},
 		{"transform that never ends", "[1]", Input{Format: "json", Transform: "def f: f; f"}, CodeLimit, "more work"},

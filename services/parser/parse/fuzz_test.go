@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"segue/archive/archivetest"
 	"segue/participant"
 )
 
@@ -26,9 +27,9 @@ func FuzzParse(f *testing.F) {
 		f.Add(text, byte(4), "/a/b")
 		f.Add(text, byte(5), "")
 	}
-	f.Add(gzipped(f, "[1,2]"), byte(6), "")
-	f.Add(zipped(f, "a", "[1,2]"), byte(7), "")
-	f.Add(zipped(f, "a", "1\n", "b", "2\n"), byte(8), "b")
+	f.Add(archivetest.Gzip(f, "[1,2]"), byte(6), "")
+	f.Add(archivetest.Zip(f, "a", "[1,2]"), byte(7), "")
+	f.Add(archivetest.Zip(f, "a", "1\n", "b", "2\n"), byte(8), "b")
 	f.Add(flights(f), byte(9), "")
 	f.Fuzz(func(t *testing.T, text string, format byte, pointer string) {
 		in := []Input{

@@ -9,6 +9,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"segue/archive"
+	"segue/document"
 	"segue/participant"
 	"segue/schemas"
 	"segue/services/parser/transform"
@@ -20,12 +21,13 @@ type recipe struct {
 	Input
 	table     *tableschema.Schema // nil for none
 	transform *transform.Program  // nil for none
+	turn      *document.Turn      // to take much memory
 }
 
 // prepare checks an input, looks up what it names and compiles its program. What
 // is wrong with it is a permanent failure.
-func (p *Parser) prepare(ctx context.Context, in Input) (recipe, error) {
-	r := recipe{Input: in}
+func (p *Parser) prepare(ctx context.Context, in Input, turn *document.Turn) (recipe, error) {
+	r := recipe{Input: in, turn: turn}
 	if err := in.check(); err != nil {
 		return r, badInput(err)
 	}
@@ -33,6 +35,7 @@ func (p *Parser) prepare(ctx context.Context, in Input) (recipe, error) {
 		var err error
 		r.transform, err = transform.Compile(in.Transform, transform.Limits{
 			Time: p.cfg.TransformTime, Work: p.cfg.TransformWork, Results: p.cfg.TransformResults, MaxResult: p.cfg.MaxRecord,
+			Large: turn.Take, Small: document.Small,
 		})
 		if err != nil {
 			return r, badInput(fmt.Errorf("transform: %w", err))

@@ -2,10 +2,8 @@ package parse
 
 import (
 	"errors"
-	"strings"
 
-	"github.com/go-json-experiment/json/jsontext"
-
+	"segue/archive"
 	"segue/columnar"
 	"segue/document"
 )
@@ -13,8 +11,12 @@ import (
 // parquetSource makes a record of each row; see package columnar.
 type parquetSource struct{ rows *columnar.Reader }
 
-func openParquet(file *document.Spooled, cfg Config) (source, error) {
-	rows, err := columnar.Open(file, file.Size, columnar.Limits{MaxRow: cfg.MaxRecord, MaxDepth: cfg.MaxDepth})
+func openParquet(doc *archive.Document, turn *document.Turn, cfg Config) (source, error) {
+	file, err := doc.File()
+	if err != nil {
+		return nil, contentFailure(err)
+	}
+	rows, err := columnar.Open(file, file.Size, columnar.Limits{MaxRow: cfg.MaxRecord, MaxDepth: cfg.MaxDepth, Small: document.Small, Large: turn.Take})
 	if err != nil {
 		return nil, parquetFailure(err)
 	}
@@ -38,21 +40,9 @@ func parquetFailure(err error) error {
 	if !errors.As(err, &e) {
 		return err
 	}
-	at := Place{Row: e.Row, Pointer: columnPointer(e.Column)}
+	at := Place{Row: e.Row, Pointer: string(e.Column)}
 	if e.Limit {
 		return over("parquet", at, "%w", e)
 	}
 	return refuse(CodeNotWellFormed, at, "%w", e)
-}
-
-// columnPointer makes a JSON pointer of a column's path.
-func columnPointer(path string) string {
-	if path == "" {
-		return ""
-	}
-	p := jsontext.Pointer("")
-	for _, name := range strings.Split(path, ".") {
-		p = p.AppendToken(name)
-	}
-	return string(p)
 }

@@ -35,6 +35,7 @@ import (
 	"fmt"
 	"io"
 
+	"segue/archive"
 	"segue/document"
 	"segue/participant"
 )
@@ -96,6 +97,7 @@ type Output struct {
 type Parser struct {
 	cfg     Config
 	docs    document.Store
+	large   *document.Large
 	metrics *metrics
 }
 
@@ -106,7 +108,8 @@ func NewParser(cfg Config, docs document.Store) (*Parser, error) {
 	if err := cfg.validate(); err != nil {
 		return nil, err
 	}
-	return &Parser{cfg: cfg, docs: docs, metrics: newMetrics(cfg.Metrics)}, nil
+	m := newMetrics(cfg.Metrics)
+	return &Parser{cfg: cfg, docs: docs, large: document.NewLarge(cfg.MaxLarge, m.waits.Inc), metrics: m}, nil
 }
 
 // New returns the service "parser".
@@ -129,18 +132,23 @@ func (p *Parser) Parse(ctx context.Context, c participant.Command[Input]) (Outpu
 }
 
 func (p *Parser) parse(ctx context.Context, c participant.Command[Input]) (_ Output, err error) {
-	recipe, err := p.prepare(ctx, c.Input)
+	turn := p.large.Turn(ctx)
+	defer turn.End()
+	recipe, err := p.prepare(ctx, c.Input, turn)
 	if err != nil {
 		return Output{}, err
 	}
-	content, err := p.openContent(ctx, c.Input)
+	content, err := p.openContent(ctx, c.Input, turn)
 	if err != nil {
 		return Output{}, err
 	}
-	records := &records{ctx: ctx, cfg: p.cfg, transform: recipe.transform, open: func() (source, error) { return p.open(content, recipe) }}
-	defer func() { err = errors.Join(err, records.close(), content.close()) }()
+	records := &records{
+		ctx: ctx, cfg: p.cfg, transform: recipe.transform, turn: turn, done: content.Mark,
+		open: func() (source, error) { return p.open(content, recipe) },
+	}
+	defer func() { err = errors.Join(err, records.close(), content.Close()) }()
 	ref, err := p.docs.Put(ctx, document.Name(c.Run, c.Step, c.Attempt), records)
-	switch explained := content.explain(nil); {
+	switch explained := contentFailure(content.Err()); {
 	case explained != nil:
 		// Whatever the parser made of it, this is what happened.
 		return Output{}, explained
@@ -163,17 +171,17 @@ func (p *Parser) Undo(ctx context.Context, u participant.Undo[Input, Output]) er
 }
 
 // open begins to read what there is to parse.
-func (p *Parser) open(c *content, r recipe) (source, error) {
+func (p *Parser) open(doc *archive.Document, r recipe) (source, error) {
 	switch r.Format {
 	case FormatJSON:
-		return openJSON(c.stream, r.Records, p.cfg)
+		return openJSON(doc.Content, r.Records, p.cfg)
 	case FormatNDJSON:
-		return openNDJSON(c.stream, p.cfg)
+		return openNDJSON(doc.Content, p.cfg)
 	case FormatXML:
-		return openXML(c.stream, r.Records, p.cfg)
+		return openXML(doc.Content, r.Records, p.cfg)
 	case FormatParquet:
-		return openParquet(c.file, p.cfg)
+		return openParquet(doc, r.turn, p.cfg)
 	default: // check has seen to the rest
-		return openCSV(c.stream, r.Delimiter, r.table, p.cfg)
+		return openCSV(doc.Content, r, p.cfg)
 	}
 }

@@ -1,12 +1,14 @@
 package parse
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/parquet-go/parquet-go"
 
 	"segue/document"
 	"segue/participant"
@@ -170,6 +172,36 @@ func TestRefuses(t *testing.T) {
 				t.Errorf("a message of %d bytes", len(e.Error()))
 			}
 		})
+	}
+}
+
+// TestPlaces holds what the details of a failure say of a cell: of CSV its line and
+// the byte in it, of Parquet the row, and the pointer of both.
+func TestPlaces(t *testing.T) {
+	t.Parallel()
+	table := []byte(`{"fields":[{"name":"a","type":"string"},{"name":"b/c","type":"integer"}],"primaryKey":["a","b/c"]}`)
+	type row struct {
+		Text string `parquet:"a.b"`
+	}
+	var file bytes.Buffer
+	if err := parquet.Write(&file, []row{{"x"}, {"\xff"}}); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		text string
+		in   Input
+		want Place
+	}{
+		{"a,b/c\n\"x\ny\",z\n", Input{Format: "csv", Table: table}, Place{Line: 3, Column: 4, Pointer: "/b~1c"}},
+		{"a,b/c\né,z\n", Input{Format: "csv", Table: table}, Place{Line: 2, Column: 4, Pointer: "/b~1c"}},
+		{"a,b/c\nx,1\nx,1\n", Input{Format: "csv", Table: table}, Place{Line: 3}}, // the row as a whole
+		{file.String(), Input{Format: "parquet"}, Place{Row: 2, Pointer: "/a.b"}},
+	} {
+		_, _, err := parse(t, Config{}, c.text, c.in)
+		var e *participant.Error
+		if !errors.As(err, &e) || e.Details != c.want {
+			t.Errorf("%s: %v at %+v, want %+v", c.in.Format, err, e.Details, c.want)
+		}
 	}
 }
 

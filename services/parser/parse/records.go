@@ -6,8 +6,13 @@ import (
 	"fmt"
 	"io"
 
+	"segue/document"
 	"segue/services/parser/transform"
 )
+
+// largeRecord is the largest record, in bytes, that is no large one; see
+// [document.Large].
+const largeRecord = 1 << 20
 
 // source is a document as its records.
 type source interface {
@@ -27,6 +32,8 @@ type records struct {
 	open func() (source, error)
 	// transform makes records of what is in the document; nil if that are the records.
 	transform *transform.Program
+	turn      *document.Turn // to take much memory
+	done      func()         // is called when nothing is kept any more of what has been read
 
 	src   source
 	rest  []byte // of the last record, not read yet
@@ -79,6 +86,12 @@ func (r *records) step() error {
 	r.buf = record
 	if err != nil {
 		return err
+	}
+	r.done()
+	if len(record) > largeRecord { // of little that was read, such as names of CSV
+		if err := r.turn.Take(); err != nil {
+			return err
+		}
 	}
 	if len(record) > r.cfg.MaxRecord {
 		at := r.src.at()
@@ -135,28 +148,4 @@ func (r *records) close() error {
 		return c.Close()
 	}
 	return nil
-}
-
-// input is the document's bytes. It remembers an error of the store, so that it
-// can be told from an error in the document, and ends with ctx even while no
-// record comes.
-type input struct {
-	ctx context.Context
-	r   io.Reader
-	err error // what ended the input before its end
-}
-
-// Read reads from the store.
-func (in *input) Read(p []byte) (int, error) {
-	if in.err == nil {
-		in.err = in.ctx.Err()
-	}
-	if in.err != nil {
-		return 0, in.err
-	}
-	n, err := in.r.Read(p)
-	if err != nil && err != io.EOF {
-		in.err = err
-	}
-	return n, err
 }

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"testing/iotest"
 
+	"segue/archive/archivetest"
 	"segue/document"
 	"segue/participant"
 )
@@ -102,11 +103,11 @@ func TestNoTemporaryFilesAreLeft(t *testing.T) {
 	}{
 		{flights(t), Input{Format: "parquet"}},
 		{flights(t)[:100], Input{Format: "parquet"}},
-		{gzipped(t, flights(t)), Input{Format: "parquet", Container: "gzip"}},
-		{gzipped(t, flights(t)[:100]), Input{Format: "parquet", Container: "gzip"}},
-		{zipped(t, "a", "[1]"), Input{Format: "json", Container: "zip"}},
-		{zipped(t, "a", "[1"), Input{Format: "json", Container: "zip"}},
-		{zipped(t, "a", flights(t)), Input{Format: "parquet", Container: "zip", Member: "b"}},
+		{archivetest.Gzip(t, flights(t)), Input{Format: "parquet", Container: "gzip"}},
+		{archivetest.Gzip(t, flights(t)[:100]), Input{Format: "parquet", Container: "gzip"}},
+		{archivetest.Zip(t, "a", "[1]"), Input{Format: "json", Container: "zip"}},
+		{archivetest.Zip(t, "a", "[1"), Input{Format: "json", Container: "zip"}},
+		{archivetest.Zip(t, "a", flights(t)), Input{Format: "parquet", Container: "zip", Member: "b"}},
 	} {
 		_, _, _ = parse(t, Config{}, c.text, c.in)
 		if left, err := os.ReadDir(os.TempDir()); err != nil || len(left) > 0 {
@@ -120,8 +121,8 @@ func TestStoreErrorsBehindContainers(t *testing.T) {
 	t.Parallel()
 	broken := errors.New("broken")
 	for text, in := range map[string]Input{
-		gzipped(t, "[1]"): {Format: "json", Container: "gzip"}, zipped(t, "a", "[1]"): {Format: "json", Container: "zip"},
-		flights(t): {Format: "parquet"}, "<a/>": {Format: "xml"}, gzipped(t, flights(t)): {Format: "parquet", Container: "gzip"},
+		archivetest.Gzip(t, "[1]"): {Format: "json", Container: "gzip"}, archivetest.Zip(t, "a", "[1]"): {Format: "json", Container: "zip"},
+		flights(t): {Format: "parquet"}, "<a/>": {Format: "xml"}, archivetest.Gzip(t, flights(t)): {Format: "parquet", Container: "gzip"},
 	} {
 		s := newStore()
 		s.open = func(data []byte) io.Reader {

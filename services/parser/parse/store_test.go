@@ -35,12 +35,12 @@ func (s *store) Create(ctx context.Context, name string, r io.Reader) (document.
 
 func (s *store) Put(ctx context.Context, name string, r io.Reader) (document.Ref, error) {
 	var all bytes.Buffer
-	s.reads = 0
+	reads := 0
 	// In chunks, as the object store of JetStream does.
 	chunk := make([]byte, 128<<10)
 	for {
 		n, err := r.Read(chunk)
-		s.reads++
+		reads++
 		all.Write(chunk[:n])
 		if err == io.EOF {
 			break
@@ -54,6 +54,7 @@ func (s *store) Put(ctx context.Context, name string, r io.Reader) (document.Ref
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.reads = reads
 	s.objects[name] = all.Bytes()
 	return ref(name, all.Bytes()), nil
 }

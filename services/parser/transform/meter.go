@@ -16,6 +16,8 @@ type meter struct {
 
 	limit    int64 // of work
 	left     int64 // of it
+	small    int64 // what is left of it when large is to be asked
+	large    func() error
 	deadline time.Time
 	took     time.Duration // that the deadline allows
 	steps    uint          // instructions, to look at the clock now and then
@@ -31,9 +33,11 @@ var stopped = func() chan struct{} { c := make(chan struct{}); close(c); return 
 // are looked at. One of them may take some milliseconds, if a text is long.
 const clockEvery = 64
 
-func (m *meter) start(ctx context.Context, limit time.Duration, work int64) {
+func (m *meter) start(ctx context.Context, l Limits, size int64) {
+	work := l.Work + workPerByte*size
 	m.Context, m.err, m.limit, m.left, m.steps = ctx, nil, work, work, 0
-	m.deadline, m.took = time.Now().Add(limit), limit
+	m.deadline, m.took = time.Now().Add(l.Time), l.Time
+	m.large, m.small = l.Large, work-l.Small/workCost
 }
 
 // Done implements [context.Context]. It counts one instruction.
@@ -64,10 +68,22 @@ func (m *meter) Err() error { return m.err }
 
 // take pays for work. It reports false if it must not be done.
 func (m *meter) take(work int64) bool {
-	if m.left -= work; m.left < 0 && m.err == nil {
+	m.left -= work
+	if m.left < m.small && m.large != nil && m.err == nil {
+		m.enlarge()
+	}
+	if m.left < 0 && m.err == nil {
 		m.err = &Error{fmt.Sprintf("it does more work for one record than the limit of %d steps allows", m.limit), true}
 	}
 	return m.err == nil
+}
+
+// enlarge asks, once, to take more memory.
+func (m *meter) enlarge() {
+	began := time.Now()
+	m.err = m.large()
+	m.large = nil
+	m.deadline = m.deadline.Add(time.Since(began))
 }
 
 // maxDepth is how deep a value may be nested that is looked at as a whole.

@@ -44,7 +44,15 @@ type Limits struct {
 	Results int
 	// MaxResult is how many bytes of JSON these may have, each and all together.
 	MaxResult int
+	// Large, if there is one, is called before a record may take more than Small
+	// bytes of memory. It may wait, which does not count as time; its error ends the
+	// program and is returned as it is.
+	Large func() error
+	Small int64
 }
+
+// workCost is what a unit of work takes in memory at most, in bytes.
+const workCost = 64
 
 // workPerByte is the work that is allowed for each byte of a record.
 const workPerByte = 4
@@ -109,7 +117,7 @@ func (p *Program) compile() error {
 
 // Run gives a record to the program and appends what it puts out to dst, as
 // compact JSON, each on a line. It returns how many there are, an [*Error], or the
-// error of ctx.
+// error of ctx or [Limits.Large].
 func (p *Program) Run(ctx context.Context, dst, record []byte) ([]byte, int, error) {
 	if len(record) > maxInput {
 		return dst, 0, &Error{fmt.Sprintf("the record has %d bytes, the limit for one is %d", len(record), maxInput), true}
@@ -128,7 +136,7 @@ func (p *Program) Run(ctx context.Context, dst, record []byte) ([]byte, int, err
 	if err := decoder.Decode(&input); err != nil {
 		return dst, 0, fmt.Errorf("decode record: %w", err) // unreachable: it has been checked
 	}
-	p.meter.start(ctx, p.limits.Time, p.limits.Work+workPerByte*int64(len(record)))
+	p.meter.start(ctx, p.limits, int64(len(record)))
 	return p.collect(dst, p.code.RunWithContext(p.meter, input))
 }
 

@@ -26,6 +26,8 @@ const (
 	// MaxColumnName is the largest length of the name of a column, and of that of a
 	// collection with columns, in bytes. PostgreSQL cuts what is longer.
 	MaxColumnName = 63
+	// maxTokens is the largest number of tokens in the path of a column.
+	maxTokens = 32
 	// maxIndexes is the largest number of tokens in the path of a column that may be
 	// the index of an element as well as the name of a member: SQLite is asked for
 	// both, each with all the others.
@@ -86,8 +88,10 @@ func newColumn(name string, declared Column) (column, error) {
 		return c, fmt.Errorf("column %q: type %.40q: want text, integer, number, decimal, boolean, timestamp, date or json", name, declared.Type)
 	case !utf8.ValidString(path) || strings.Contains(path, "\x00"):
 		return c, fmt.Errorf("column %q: path %.80q: want UTF-8 without NUL", name, path)
+	case len(c.path.path) > maxTokens:
+		return c, over(limitPath, fmt.Errorf("column %q: path %.80q... has %d names, at most %d are allowed", name, path, len(c.path.path), maxTokens))
 	case indexes > maxIndexes:
-		return c, over(limitIndexes, fmt.Errorf("column %q: path %.80q has %d numbers in it, at most %d are allowed", name, path, indexes, maxIndexes))
+		return c, over(limitPath, fmt.Errorf("column %q: path %.80q has %d numbers in it, at most %d are allowed", name, path, indexes, maxIndexes))
 	}
 	return c, nil
 }

@@ -27,6 +27,8 @@ type dialect interface {
 	// returns their number and passes on the errors of next. No lock is held that
 	// another saver would wait for.
 	load(ctx context.Context, conn *sql.Conn, next func() (record, error)) (int64, error)
+	// index makes what was loaded quick to find by its key.
+	index(ctx context.Context, conn *sql.Conn) error
 	// unload empties it.
 	unload(ctx context.Context, conn *sql.Conn) error
 	// enter waits until this process may begin a transaction, and returns how to
@@ -37,9 +39,9 @@ type dialect interface {
 	lock(ctx context.Context, tx *sql.Tx, collection string) error
 	// time is t as a statement's argument.
 	time(t time.Time) any
-	// merging are the statements that bring staged records into the table, all with
-	// the number of the save.
-	merging() []statement
+	// merging are the statements that bring staged records into the table, so many of them
+	// with new keys and with known ones, all with the number of the save.
+	merging(inserted, updated int64) []statement
 	// sameSource is a condition that a column is the URL $1, by which there is an index.
 	sameSource(column string) string
 	// extract is what is in a column of a record: an expression about data.

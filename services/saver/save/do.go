@@ -121,6 +121,11 @@ func (s *saver) stage(ctx context.Context, conn *sql.Conn, j job) (n int64, err 
 	if n, err = s.db.dialect.load(ctx, conn, next); err != nil {
 		return 0, err
 	}
+	if j.key != nil || j.mode == ModeReplace { // others do not look for a key in it
+		if err := s.db.dialect.index(ctx, conn); err != nil {
+			return 0, err
+		}
+	}
 	if j.key != nil { // positions cannot repeat
 		return n, duplicate(ctx, conn, j.key)
 	}
@@ -167,44 +172,4 @@ func existing(ctx context.Context, tx *sql.Tx, j job) error {
 	}
 	return participant.Permanent(CodeKeyExists, fmt.Errorf(
 		"record %d: key %s is %.100q, which collection %s has already; to replace it, save in mode upsert", ordinal, j.key.text, value, j.collection))
-}
-
-// write moves the staged records into place. Everything about them comes from
-// two tables, segue_staging and the row in saves, so that every statement has one
-// argument: the number of the save.
-func (s *saver) write(ctx context.Context, tx *sql.Tx, j job, total int64) error {
-	now := s.now()
-	if err := s.declare(ctx, tx, j); err != nil {
-		return err
-	}
-	if j.mode == ModeAppend && j.key != nil { // positions are the run's own
-		if err := existing(ctx, tx, j); err != nil {
-			return err
-		}
-	}
-	save, err := s.number(ctx, tx, j, total, now)
-	if err != nil {
-		return err
-	}
-	if err := run(ctx, tx, writing(s.db.dialect, j.mode), save); err != nil {
-		return err
-	}
-	return s.prune(ctx, tx, save, now)
-}
-
-// number writes the row in saves and returns its number. Because the collection
-// is locked, numbers grow in the order in which saves of a collection take effect.
-func (s *saver) number(ctx context.Context, tx *sql.Tx, j job, total int64, now time.Time) (int64, error) {
-	var save int64
-	err := tx.QueryRowContext(ctx, `
-		INSERT INTO saves (run_id, step, collection, url, sha256, media_type, size, fetched_at, saved_at, records,
-			mode, source, recipe, definition, etag, last_modified, versions)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17) RETURNING save`,
-		j.run, j.step, j.collection, j.document.URL, j.document.SHA256, j.document.MediaType, j.document.Size,
-		s.db.dialect.time(j.document.FetchedAt), s.db.dialect.time(now), total,
-		j.mode, j.source, j.recipe, j.definition, j.etag, j.lastModified, j.versions).Scan(&save)
-	if err != nil {
-		return 0, fmt.Errorf("insert save: %w", err)
-	}
-	return save, nil
 }

@@ -12,12 +12,13 @@
 // Beside what is shown, documents have the digests of definition and recipe, etag,
 // last_modified and the versions of the programs (JSON), where a run told them.
 // Times are UTC: text like 2026-01-02T15:04:05.000000Z in SQLite, timestamptz in
-// PostgreSQL. Four tables are the saver's own:
+// PostgreSQL. Five tables are the saver's own:
 //
 //	barriers  (run_id, step, op)      => at; op is "do" or "undo"
 //	saves     (save)                  => what one do read and did; its number grows with each
 //	undo_log  (collection, key, save) => what was there before that save
 //	skips     (run_id, step)          => the save that had done the same
+//	columns   (collection, name)      => path and type, for the view of the collection
 //
 // Which migrations have run is in segue_saver_migrations. Migrations take nothing
 // away that others read.
@@ -61,6 +62,13 @@
 // ([NewCatalog]) looks by URL in place of the document, before it is fetched. Neither
 // needs the undo log. If the save is undone, the first run that was skipped for it
 // becomes its maker: it keeps its number, and so its place in every chain.
+//
+// # Columns
+//
+// A collection for which columns were declared has a view of its name, which takes
+// them from data. So they are in step with the records by themselves, through every undo.
+// For the view never to fail, every record of the collection and of its undo log
+// fits its columns at all times: see [Column] and declare.go.
 //
 // # Comparing
 //

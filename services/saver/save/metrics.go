@@ -30,9 +30,9 @@ const (
 	limitColumns    = "columns"     // MaxColumns
 	limitCommit     = "commit"      // commitTimeout
 	limitDepth      = "depth"       // MaxDepth
-	limitIndexes    = "indexes"     // maxIndexes
 	limitKey        = "key"         // MaxKey
 	limitName       = "column_name" // MaxColumnName
+	limitPath       = "column_path" // maxTokens, maxIndexes
 	limitPointer    = "pointer"     // MaxPointer
 	limitProvenance = "provenance"  // maxProvenance
 	limitRecord     = "record"      // MaxRecord
@@ -42,7 +42,7 @@ const (
 
 // limits are the values of the label, so that each is there from the beginning.
 var limits = []string{
-	limitCollection, limitColumns, limitCommit, limitDepth, limitIndexes, limitKey, limitName, limitPointer, limitProvenance,
+	limitCollection, limitColumns, limitCommit, limitDepth, limitKey, limitName, limitPath, limitPointer, limitProvenance,
 	limitRecord, limitRecords, limitUndoKeep,
 }
 

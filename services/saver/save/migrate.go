@@ -13,8 +13,9 @@ import (
 
 // migrations are never edited once released, and never take anything away but
 // indexes: a saver of an older version goes on working beside a newer one. But it
-// does not know what 00002 brought: as long as one runs, nothing should be saved in
-// mode replace or with a recipe, because an undo by the older one would not see it.
+// does not know what 00002 and 00003 brought: as long as one runs, nothing should be saved in
+// mode replace or with a recipe, because an undo by the older one would not see it, nor
+// with columns, because the older one would not hold its records against them.
 //
 //go:embed migrations/sqlite/*.sql migrations/postgres/*.sql
 var migrations embed.FS

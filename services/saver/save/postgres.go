@@ -86,11 +86,14 @@ func (d postgresDialect) load(ctx context.Context, conn *sql.Conn, next func() (
 	}
 	// Nobody else analyzes a temporary table, and the planner would take a million
 	// rows for a few.
-	if _, err := conn.ExecContext(ctx, "ANALYZE pg_temp.segue_staging"); err != nil {
+	if _, err := conn.ExecContext(ctx, "ANALYZE pg_temp.segue_staging (key)"); err != nil {
 		return 0, fmt.Errorf("analyze staging table: %w", err)
 	}
 	return n, nil
 }
+
+// index has nothing to do: PostgreSQL knows how much there is, and hashes or sorts it.
+func (d postgresDialect) index(context.Context, *sql.Conn) error { return nil }
 
 func (d postgresDialect) unload(ctx context.Context, conn *sql.Conn) error {
 	_, err := conn.ExecContext(ctx, postgresEmpty)
@@ -108,18 +111,21 @@ func (d postgresDialect) lock(ctx context.Context, tx *sql.Tx, collection string
 
 // merging inserts and then updates: under the lock of the collection nobody else
 // inserts, and ON CONFLICT takes nearly twice as long.
-func (d postgresDialect) merging() []statement {
-	return []statement{
-		{"replace records", `
+func (d postgresDialect) merging(inserted, updated int64) (statements []statement) {
+	if updated > 0 {
+		statements = append(statements, statement{"replace records", `
 			UPDATE records AS r SET data = s.data, run_id = v.run_id, save = v.save, ordinal = s.ordinal, saved_at = v.saved_at
 			FROM saves v CROSS JOIN segue_staging s
-			WHERE v.save = $1 AND r.collection = v.collection AND r.key = s.key AND r.data <> s.data`},
-		{"insert records", `
+			WHERE v.save = $1 AND r.collection = v.collection AND r.key = s.key AND r.data <> s.data`})
+	}
+	if inserted > 0 {
+		statements = append(statements, statement{"insert records", `
 			INSERT INTO records (collection, key, data, run_id, save, ordinal, saved_at)
 			SELECT v.collection, s.key, s.data, v.run_id, v.save, s.ordinal, v.saved_at
 			FROM saves v CROSS JOIN segue_staging s WHERE v.save = $1 AND NOT EXISTS (
-				SELECT 1 FROM records r WHERE r.collection = v.collection AND r.key = s.key) ORDER BY s.key`},
+				SELECT 1 FROM records r WHERE r.collection = v.collection AND r.key = s.key) ORDER BY s.key`})
 	}
+	return statements
 }
 
 func (d postgresDialect) time(t time.Time) any {

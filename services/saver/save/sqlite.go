@@ -106,8 +106,10 @@ func (d sqliteDialect) load(ctx context.Context, conn *sql.Conn, next func() (re
 			err = rollback(tx, err)
 		}
 	}()
-	if _, err := tx.ExecContext(bare, "DELETE FROM segue_staging"); err != nil {
-		return 0, fmt.Errorf("empty staging table: %w", err)
+	for _, statement := range []string{"DROP INDEX IF EXISTS temp.segue_staging_key", "DELETE FROM segue_staging"} {
+		if _, err := tx.ExecContext(bare, statement); err != nil {
+			return 0, fmt.Errorf("empty staging table: %w", err)
+		}
 	}
 	return d.insert(bare, tx, next)
 }
@@ -150,6 +152,15 @@ func (d sqliteDialect) insert(ctx context.Context, tx *sql.Tx, next func() (reco
 	}
 }
 
+// index is made of what is there already, by sorting it once. Without it SQLite would
+// go through the whole staging table for each record of the collection.
+func (d sqliteDialect) index(ctx context.Context, conn *sql.Conn) error {
+	if _, err := conn.ExecContext(ctx, "CREATE INDEX temp.segue_staging_key ON segue_staging (key)"); err != nil {
+		return fmt.Errorf("index staging table: %w", err)
+	}
+	return nil
+}
+
 func (d sqliteDialect) unload(ctx context.Context, conn *sql.Conn) error {
 	_, err := conn.ExecContext(ctx, "DELETE FROM temp.segue_staging")
 	return err
@@ -167,7 +178,10 @@ func (d sqliteDialect) enter(ctx context.Context) (func(), error) {
 // lock has nothing to do: an immediate transaction is alone in the database.
 func (d sqliteDialect) lock(context.Context, *sql.Tx, string) error { return nil }
 
-func (d sqliteDialect) merging() []statement {
+func (d sqliteDialect) merging(inserted, updated int64) []statement {
+	if inserted+updated == 0 {
+		return nil
+	}
 	return []statement{
 		{"upsert records", `
 			INSERT INTO records (collection, key, data, run_id, save, ordinal, saved_at)

@@ -3,7 +3,6 @@ package validate
 import (
 	"bufio"
 	"context"
-	"encoding/json"
 	"fmt"
 	"strings"
 	"testing"
@@ -54,7 +53,7 @@ func BenchmarkLines(b *testing.B) {
 	b.SetBytes(int64(text.Len()))
 	for b.Loop() {
 		ck := benchCheck(b, order)
-		if err := ck.as(NDJSON, bufio.NewReader(strings.NewReader(text.String()))); err != nil || !ck.report.empty() || ck.seen != lines {
+		if err := ck.streamed(NDJSON, bufio.NewReader(strings.NewReader(text.String()))); err != nil || !ck.report.empty() || ck.seen != lines {
 			b.Fatal(err, ck.report.list)
 		}
 	}
@@ -63,19 +62,12 @@ func BenchmarkLines(b *testing.B) {
 
 func benchCheck(b *testing.B, text string) *check {
 	b.Helper()
-	cfg, err := Config{}.withDefaults()
+	compiler := newTestCompiler(b)
+	s, err := compiler.compile([]byte(text))
 	if err != nil {
 		b.Fatal(err)
 	}
-	compiler, err := newCompiler(cfg)
-	if err != nil {
-		b.Fatal(err)
-	}
-	s, err := compiler.compile(json.RawMessage(text))
-	if err != nil {
-		b.Fatal(err)
-	}
-	ck := &check{ctx: context.Background(), cfg: &cfg, schema: s, report: report{limit: 10}}
+	ck := &check{ctx: context.Background(), cfg: &compiler.cfg, schema: s, report: report{limit: 10}}
 	ck.stream.cfg, ck.piece.cfg = ck.cfg, ck.cfg
 	return ck
 }

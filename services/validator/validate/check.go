@@ -5,10 +5,12 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"slices"
 
 	"segue/archive"
+	"segue/document"
 	"segue/participant"
 	"segue/tableschema"
 )
@@ -23,6 +25,8 @@ type check struct {
 	table   *tableschema.Schema // nil if there is none
 	records []string            // the records pointer or path, in tokens; nil if there is none
 	report  report
+	turn    *document.Turn // to take much memory
+	done    func()         // is called when a record is: nothing is kept of it
 
 	stream walker // of the document
 	piece  walker // of a record, or of the whole document, in memory
@@ -30,8 +34,21 @@ type check struct {
 	delim  rune   // of CSV
 }
 
-// as reads a document in a format, but Parquet, which is in a file.
-func (c *check) as(format string, r *bufio.Reader) error {
+// as reads a document in a format.
+func (c *check) as(format string, doc *archive.Document) error {
+	if format != Parquet {
+		c.done = doc.Mark
+		return c.streamed(format, doc.Content)
+	}
+	file, err := doc.File()
+	if err != nil {
+		return err
+	}
+	return c.parquet(file)
+}
+
+// streamed reads a document in a format that is read from front to back.
+func (c *check) streamed(format string, r *bufio.Reader) error {
 	c.stream.cfg, c.piece.cfg = c.cfg, c.cfg
 	var err error
 	switch format {
@@ -49,6 +66,13 @@ func (c *check) as(format string, r *bufio.Reader) error {
 	return c.noted(err)
 }
 
+// mark says that nothing is kept of what has been read.
+func (c *check) mark() {
+	if c.done != nil {
+		c.done()
+	}
+}
+
 // noted puts what is wrong with the document, or its container, into the report
 // and returns other errors.
 func (c *check) noted(err error) error {
@@ -56,6 +80,9 @@ func (c *check) noted(err error) error {
 	var container *archive.Error
 	switch {
 	case errors.As(err, &f):
+		c.report.fault(f, 0)
+	case errors.Is(err, document.ErrTooLarge):
+		f = &fault{code: CodeLimit, limit: limitSpool, offset: -1, message: fmt.Sprintf("has more than %d bytes, too many for a format that is read from a file", c.cfg.MaxSpool)}
 		c.report.fault(f, 0)
 	case errors.As(err, &container):
 		f = &fault{code: CodeNotWellFormed, offset: -1, message: "the document " + container.Reason}
@@ -72,10 +99,19 @@ func (c *check) noted(err error) error {
 	return nil
 }
 
+// largeText is the longest text, in bytes, of which no more than some
+// [document.Small] can be made for a schema: two bytes can be a value.
+const largeText = 64 << 10
+
 // text checks a JSON text in memory, which stands at an offset of the document, or
 // at -1 if it is not written there, and at a pointer in it, and returns what it has built of it for the schema. A
 // fault is returned with its place in the document.
 func (c *check) text(text []byte, offset int64, pointer string, record int64) (any, error) {
+	if c.schema != nil && len(text) > largeText {
+		if err := c.turn.Take(); err != nil {
+			return nil, err
+		}
+	}
 	c.piece.startBytes(text, c.schema != nil)
 	v, err := c.piece.one()
 	if err == nil && c.schema != nil {
@@ -116,7 +152,7 @@ func (c *check) conform(v any, record int64, place func([]finding, func(finding)
 	if !c.report.full() {
 		place(list, func(f finding) bool {
 			c.report.add(CodeSchemaViolated, Violation{
-				Pointer: f.pointer, Line: f.line, Record: record, Keyword: f.keyword(), Message: f.message(), Value: f.value, offset: f.offset,
+				Pointer: f.pointer, Line: f.line, Column: f.column, Record: record, Keyword: f.keyword(), Message: f.message(), Value: f.value, offset: f.offset,
 			})
 			reported++
 			return !c.report.full()

@@ -13,7 +13,7 @@ import (
 
 // Config has the limits. For each of them 0 means its default. A command at work
 // holds little more than what the limits allow: about 100 bytes for each of
-// MaxValues, and 250 more for each that violates its schema.
+// MaxValues, and 400 more for each that violates its schema.
 type Config struct {
 	// MaxWhole is the largest JSON document that is checked against a schema as a
 	// whole, in bytes. Larger ones need a records pointer, or no schema. Defaults to
@@ -34,6 +34,10 @@ type Config struct {
 	// MaxSpool is the largest zip or Parquet file, in bytes: they are read from a
 	// temporary file. Defaults to 1 GiB.
 	MaxSpool int64 `name:"max-file" placeholder:"BYTES" help:"Largest zip or Parquet file, which is read from a temporary file (default 1 GiB)."`
+
+	// MaxLarge is how many documents at a time may take more than some 16 MiB of
+	// memory; the others wait. Defaults to 1.
+	MaxLarge int `name:"max-large" placeholder:"N" help:"How many documents at a time may take more than some 16 MiB of memory (default 1)."`
 
 	// MaxDepth is how deep arrays, objects and elements may be nested, at most 1,000. Defaults
 	// to 128.
@@ -86,6 +90,7 @@ const (
 	MaxRatioDefault      = archive.MaxRatioDefault
 	MaxMembersDefault    = archive.MaxMembersDefault
 	MaxSpoolDefault      = 1 << 30
+	MaxLargeDefault      = document.MaxLargeDefault
 	MaxKeysDefault       = tableschema.MaxKeysDefault
 	MaxDepthDefault      = 128
 	MaxTokenDefault      = 16 << 20
@@ -108,6 +113,7 @@ func (c Config) withDefaults() (Config, error) {
 		limit("MaxRatio", &c.MaxRatio, MaxRatioDefault),
 		limit("MaxMembers", &c.MaxMembers, MaxMembersDefault),
 		limit("MaxSpool", &c.MaxSpool, MaxSpoolDefault),
+		limit("MaxLarge", &c.MaxLarge, MaxLargeDefault),
 		limit("MaxKeys", &c.MaxKeys, MaxKeysDefault),
 		limit("MaxDepth", &c.MaxDepth, MaxDepthDefault),
 		limit("MaxToken", &c.MaxToken, MaxTokenDefault),

@@ -13,6 +13,10 @@ import (
 	"segue/tabular"
 )
 
+// largeKeys is how many values of a table can be kept in some [document.Small], at
+// most 80 bytes each while the map that has them grows.
+const largeKeys = 200_000
+
 // csv checks rows. A row that is not well-formed ends the check: after a wrong
 // quote it is anybody's guess where the next one begins.
 func (c *check) csv(r *bufio.Reader) error {
@@ -41,13 +45,19 @@ func (c *check) csv(r *bufio.Reader) error {
 		for i, name := range rows.Header() {
 			object[name] = fields[i]
 		}
+		c.mark()
+		if table != nil && table.Kept() > largeKeys {
+			if err := c.turn.Take(); err != nil {
+				return err
+			}
+		}
 		if table != nil && !c.cells(table, rows, fields, object) {
 			return nil
 		}
 		if c.schema == nil {
 			continue
 		}
-		if err := c.row(rows.Header(), fields, object, int64(rows.Line())); err != nil {
+		if err := c.row(rows, fields, object); err != nil {
 			return err
 		}
 	}
@@ -76,11 +86,12 @@ func (c *check) cells(table *tableschema.Table, rows *tabular.Reader, fields []s
 			code = CodeLimit
 			c.report.over = append(c.report.over, limitTable)
 		}
-		pointer := ""
-		if v.Field != "" {
-			pointer = string(pointerTo([]string{v.Field}))
+		found := Violation{Line: int64(rows.Line()), Record: c.seen, Keyword: v.Keyword, Message: v.Message, Value: v.Value, offset: -1}
+		if v.Index >= 0 {
+			found.Pointer = string(pointerTo([]string{v.Field}))
+			found.Line, found.Column = placeOf(rows, v.Index)
 		}
-		c.report.add(code, Violation{Pointer: pointer, Line: int64(rows.Line()), Record: c.seen, Keyword: v.Keyword, Message: v.Message, Value: v.Value, offset: -1})
+		c.report.add(code, found)
 		if v.Limit {
 			return false
 		}
@@ -101,12 +112,13 @@ func (c *check) cells(table *tableschema.Table, rows *tabular.Reader, fields []s
 }
 
 // row checks a row, as an object, against the schema.
-func (c *check) row(header, fields []string, object map[string]any, line int64) error {
+func (c *check) row(rows *tabular.Reader, fields []string, object map[string]any) error {
 	return c.conform(object, c.seen, func(list []finding, each func(finding) bool) {
 		sortFindings(list)
 		for _, f := range list {
-			f.line, f.offset = line, -1
-			if i := slices.Index(header, jsontext.Pointer(f.pointer).LastToken()); i >= 0 && f.pointer != "" {
+			f.line, f.offset = int64(rows.Line()), -1
+			if i := slices.Index(rows.Header(), jsontext.Pointer(f.pointer).LastToken()); i >= 0 && f.pointer != "" {
+				f.line, f.column = placeOf(rows, i)
 				f.value = cut([]byte(fields[i]), maxExcerpt)
 			}
 			if !each(f) {
@@ -114,6 +126,12 @@ func (c *check) row(header, fields []string, object map[string]any, line int64) 
 			}
 		}
 	})
+}
+
+// placeOf returns the line and the column of a cell of the last row.
+func placeOf(rows *tabular.Reader, cell int) (line, column int64) {
+	l, c := rows.Place(cell)
+	return int64(l), int64(c)
 }
 
 // csvError puts an error of a reader of CSV into the report, if it is one.

@@ -36,11 +36,14 @@
 //
 // Everything but a whole document under a schema is read as a stream, or from a
 // temporary file (zip, parquet), so that the memory does not depend on the document's
-// size. Everything is bounded, see [Config]:
-// documents and schemas come from strangers.
+// size. Everything is bounded, see [Config]: documents and schemas come from
+// strangers. Those that can take much memory are at work one at a time.
+//
+// A value that fits a schema of common keywords is mostly known for such by the
+// schema's shape; what a value violates, only the library for JSON Schema says.
 //
 // A document that fails is a permanent failure with one of the Code constants and
-// [Details], which lists what is wrong with pointer, line, column and how the value begins. A store that cannot
-// be read is a failure that may be tried again; so a verdict is given only on
-// bytes whose digest the store has confirmed.
+// [Details], which lists what is wrong with pointer, line, column, record and how
+// the value begins. A store that cannot be read is a failure that may be tried
+// again; so a verdict is given only on bytes whose digest the store has confirmed.
 package validate

@@ -18,6 +18,7 @@ type finding struct {
 	prop    string // of additionalProperties, the one that is meant
 	offset  int64  // in the document; -1 if the line is known instead, or nothing
 	line    int64
+	column  int64
 	value   string // how the value begins
 }
 

@@ -29,9 +29,6 @@ const (
 // formats are all of them.
 var formats = []string{JSON, NDJSON, CSV, XML, Parquet}
 
-// prefixSize is how much of a document is looked at to tell its format, in bytes.
-const prefixSize = 64 << 10
-
 var formatByMediaType = map[string]string{
 	"application/json":               JSON,
 	"text/json":                      JSON,
@@ -70,12 +67,12 @@ var formatByExtension = map[string]string{
 //
 // Of what was in a container neither the document's media type speaks, nor its
 // extension: a member has one of its own, and a gzip file what stands before its .gz.
-func detect(given string, doc document.Document, in *content) (format, because string, err error) {
+func detect(given string, doc document.Document, in *archive.Document) (format, because string, err error) {
 	if given != "" {
 		return given, "read as " + given + ", as the command says", nil
 	}
 	name := pathOf(doc.URL)
-	switch in.container {
+	switch in.Container {
 	case "":
 		if f, mediaType := byMediaType(doc.MediaType); f != "" {
 			return f, "read as " + f + " by its media type " + clip(mediaType, maxQuote), nil
@@ -83,12 +80,12 @@ func detect(given string, doc document.Document, in *content) (format, because s
 	case archive.Gzip:
 		name = strings.TrimSuffix(name, ".gz")
 	case archive.Zip:
-		name = in.member
+		name = in.Member
 	}
 	if f, ext := byExtension(name); f != "" {
 		return f, "read as " + f + " by its extension " + ext, nil
 	}
-	prefix, err := in.r.Peek(prefixSize)
+	prefix, err := in.Content.Peek(archive.Lookahead)
 	if err != nil && !errors.Is(err, io.EOF) {
 		return "", "", err
 	}

@@ -4,52 +4,17 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"io"
 	"strings"
 	"testing"
 
-	"github.com/klauspost/compress/gzip"
-	"github.com/klauspost/compress/zip"
 	"github.com/parquet-go/parquet-go"
 
+	"segue/archive/archivetest"
 	"segue/document"
 	"segue/participant"
 	"segue/schemas"
 	"segue/services/validator/validate"
 )
-
-func gzipped(t testing.TB, text string) string {
-	t.Helper()
-	var b bytes.Buffer
-	w := gzip.NewWriter(&b)
-	if _, err := io.WriteString(w, text); err != nil {
-		t.Fatal(err)
-	}
-	if err := w.Close(); err != nil {
-		t.Fatal(err)
-	}
-	return b.String()
-}
-
-// zipped makes a zip file of names and texts in turn.
-func zipped(t testing.TB, members ...string) string {
-	t.Helper()
-	var b bytes.Buffer
-	w := zip.NewWriter(&b)
-	for i := 0; i < len(members); i += 2 {
-		f, err := w.Create(members[i])
-		if err == nil {
-			_, err = io.WriteString(f, members[i+1])
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := w.Close(); err != nil {
-		t.Fatal(err)
-	}
-	return b.String()
-}
 
 type article struct {
 	ID    int64    `parquet:"id"`
@@ -105,7 +70,7 @@ func TestFormats(t *testing.T) {
 		{"xml, broken", "<a>\n<b></a>", validate.Input{Document: document.Document{MediaType: "text/xml"}}, `not_well_formed: line 2, column 4: closes element a where element b is open (read as xml by its media type text/xml)`},
 		{"xml, DOCTYPE", "<?xml version='1.0'?><!DOCTYPE a [<!ENTITY b 'b'>]><a>&b;</a>", validate.Input{}, `limit: line 1, column 22: has a DOCTYPE, which is refused: send the document without it`},
 		{"parquet", columns(t, 3), validate.Input{}, `{"format":"parquet","records":3}`},
-		{"parquet, schema", columns(t, 3), validate.Input{Format: "parquet", Schema: minimum}, `schema_violated: /id: minimum: got 0, want 2 (and 1 more)`},
+		{"parquet, schema", columns(t, 3), validate.Input{Format: "parquet", Schema: minimum}, `schema_violated: record 1, /id: minimum: got 0, want 2 (and 1 more)`},
 		{"parquet, cut", columns(t, 3)[:100], validate.Input{Format: "parquet"}, `not_well_formed: `},
 		{"parquet, none", "x", validate.Input{Format: "parquet"}, `not_well_formed: `},
 		{"csv, table", "id,day\n1,2026-01-31\n2,\n", validate.Input{Table: table}, `{"format":"csv","records":2,"delimiter":","}`},
@@ -114,16 +79,16 @@ func TestFormats(t *testing.T) {
 		{"csv, another header", "day,id\n", validate.Input{Format: "csv", Table: table}, `schema_violated: line 1: header has the fields of the schema in another order, it should be "id", "day"`},
 		{"json, table", "[]", validate.Input{Table: table}, `bad_input: table is for csv only (read as json by its content)`},
 		{"bad table", "a,b\n", validate.Input{Table: json.RawMessage(`{"fields":[]}`)}, `bad_schema: schema in table cannot be used: read table schema: it has no fields`},
-		{"gzip", gzipped(t, "[1,2]"), validate.Input{}, `{"format":"json","records":2,"container":"gzip"}`},
-		{"gzip, by its name", gzipped(t, "{}\n{}"), validate.Input{Document: document.Document{URL: "https://example.org/a.ndjson.gz?x=1", MediaType: "application/gzip"}}, `{"format":"ndjson","records":2,"container":"gzip"}`},
-		{"gzip, broken inside", gzipped(t, "[1,\n2"), validate.Input{}, `not_well_formed: line 2, column 2: ends in the middle of a value (read as json by its content)`},
-		{"gzip, cut", gzipped(t, "[1,2]")[:12], validate.Input{Format: "json"}, `not_well_formed: the document is gzip that breaks off (read as json, as the command says)`},
-		{"gzip of parquet", gzipped(t, columns(t, 3)), validate.Input{}, `{"format":"parquet","records":3,"container":"gzip"}`},
-		{"gzip of gzip", gzipped(t, gzipped(t, "[]")), validate.Input{}, `unknown_format: the format is not known, say it with format (neither media type, extension nor content tell the format)`},
-		{"zip", zipped(t, "data/a.csv", "a,b\n1,2\n"), validate.Input{}, `{"format":"csv","records":1,"delimiter":",","container":"zip","member":"data/a.csv"}`},
-		{"zip, member", zipped(t, "a.csv", "a,b\n", "b.xml", "<b/>"), validate.Input{Member: "b.xml"}, `{"format":"xml","records":1,"container":"zip","member":"b.xml"}`},
-		{"zip, which", zipped(t, "a.csv", "a,b\n", "b.xml", "<b/>"), validate.Input{}, `bad_input: the document is zip of 2 members, say which one with member: "a.csv", "b.xml"`},
-		{"zip of parquet", zipped(t, "a.parquet", columns(t, 2)), validate.Input{}, `{"format":"parquet","records":2,"container":"zip","member":"a.parquet"}`},
+		{"gzip", archivetest.Gzip(t, "[1,2]"), validate.Input{}, `{"format":"json","records":2,"container":"gzip"}`},
+		{"gzip, by its name", archivetest.Gzip(t, "{}\n{}"), validate.Input{Document: document.Document{URL: "https://example.org/a.ndjson.gz?x=1", MediaType: "application/gzip"}}, `{"format":"ndjson","records":2,"container":"gzip"}`},
+		{"gzip, broken inside", archivetest.Gzip(t, "[1,\n2"), validate.Input{}, `not_well_formed: line 2, column 2: ends in the middle of a value (read as json by its content)`},
+		{"gzip, cut", archivetest.Gzip(t, "[1,2]")[:12], validate.Input{Format: "json"}, `not_well_formed: the document is gzip that breaks off (read as json, as the command says)`},
+		{"gzip of parquet", archivetest.Gzip(t, columns(t, 3)), validate.Input{}, `{"format":"parquet","records":3,"container":"gzip"}`},
+		{"gzip of gzip", archivetest.Gzip(t, archivetest.Gzip(t, "[]")), validate.Input{}, `unknown_format: the format is not known, say it with format (neither media type, extension nor content tell the format)`},
+		{"zip", archivetest.Zip(t, "data/a.csv", "a,b\n1,2\n"), validate.Input{}, `{"format":"csv","records":1,"delimiter":",","container":"zip","member":"data/a.csv"}`},
+		{"zip, member", archivetest.Zip(t, "a.csv", "a,b\n", "b.xml", "<b/>"), validate.Input{Member: "b.xml"}, `{"format":"xml","records":1,"container":"zip","member":"b.xml"}`},
+		{"zip, which", archivetest.Zip(t, "a.csv", "a,b\n", "b.xml", "<b/>"), validate.Input{}, `bad_input: the document is zip of 2 members, say which one with member: "a.csv", "b.xml"`},
+		{"zip of parquet", archivetest.Zip(t, "a.parquet", columns(t, 2)), validate.Input{}, `{"format":"parquet","records":2,"container":"zip","member":"a.parquet"}`},
 		{"no zip", "[]", validate.Input{Member: "a"}, `bad_input: the document is no zip file, and member names a member of one`},
 	} {
 		t.Run(c.name, func(t *testing.T) {

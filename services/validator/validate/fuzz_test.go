@@ -26,7 +26,7 @@ func verdict(t *testing.T, text []byte, format string, schema *schema, records [
 	if bytewise {
 		r = bufio.NewReaderSize(iotest.OneByteReader(bytes.NewReader(text)), 16)
 	}
-	if err := c.as(format, r); err != nil {
+	if err := c.streamed(format, r); err != nil {
 		t.Fatalf("%q as %s: error %v from a store that has none", text, format, err)
 	}
 	return c
@@ -35,15 +35,7 @@ func verdict(t *testing.T, text []byte, format string, schema *schema, records [
 // anything is the schema that all values fit, so that they are built.
 func anything(t testing.TB) *schema {
 	t.Helper()
-	cfg, err := Config{}.withDefaults()
-	if err != nil {
-		t.Fatal(err)
-	}
-	c, err := newCompiler(cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
-	s, err := c.compile([]byte(`{"maxLength":1000000000}`))
+	s, err := newTestCompiler(t).compile([]byte(`{"maxLength":1000000000}`))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -178,14 +170,7 @@ func FuzzDigits(f *testing.F) {
 // TestShelf holds that the shelf stays within its limits and forgets the oldest.
 func TestShelf(t *testing.T) {
 	t.Parallel()
-	cfg, err := Config{}.withDefaults()
-	if err != nil {
-		t.Fatal(err)
-	}
-	c, err := newCompiler(cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
+	c := newTestCompiler(t)
 	var s shelf
 	text := func(i int) []byte { return []byte(`{"minimum":` + strings.Repeat("1", i+1) + `}`) }
 	for i := range maxShelf + 10 {

@@ -1,15 +1,14 @@
 package validate_test
 
 import (
-	"bytes"
 	"encoding/json"
 	"io"
 	"strings"
 	"testing"
 
-	"github.com/klauspost/compress/gzip"
 	"github.com/prometheus/client_golang/prometheus"
 
+	"segue/archive/archivetest"
 	"segue/services/validator/validate"
 )
 
@@ -58,11 +57,11 @@ func TestHostile(t *testing.T) {
 		{"a file that is to be included", "<!DOCTYPE l [<!ENTITY a SYSTEM 'file:///etc/passwd'>]><l>&a;</l>", validate.Input{Format: "xml"}, "xml", "limit: line 1, column 1: has a DOCTYPE, which is refused"},
 		{"attributes that are there twice", "<a b='1' b='2'/>", validate.Input{Format: "xml"}, "", "not_well_formed: line 1, column 10: has attribute b twice"},
 		{"a gzip bomb", packed(t, 24<<20), validate.Input{Format: "ndjson"}, "container", "limit: the document is gzip that unpacks to more than 200 times its size"},
-		{"gzip in gzip", gzipped(t, packed(t, 1<<20)), validate.Input{}, "", "unknown_format: the format is not known"},
-		{"gzip that is cut", gzipped(t, "[1,2,3]")[:15], validate.Input{Format: "json"}, "", "not_well_formed: the document is gzip that breaks off"},
-		{"zip of too many members", zipped(t, many...), validate.Input{Member: "a"}, "container", "limit: the document is zip of more than 10 members"},
-		{"zip with a path out of its folder", zipped(t, "../../etc/passwd", "{}", "b", ""), validate.Input{Format: "json", Member: "/etc/passwd"}, "", `bad_input: the document is zip without a member "/etc/passwd", it has "../../etc/passwd", "b"`},
-		{"zip that is cut", zipped(t, "a", "x")[:60], validate.Input{Format: "json"}, "", "not_well_formed: the document is zip that breaks off"},
+		{"gzip in gzip", archivetest.Gzip(t, packed(t, 1<<20)), validate.Input{}, "", "unknown_format: the format is not known"},
+		{"gzip that is cut", archivetest.Gzip(t, "[1,2,3]")[:15], validate.Input{Format: "json"}, "", "not_well_formed: the document is gzip that breaks off"},
+		{"zip of too many members", archivetest.Zip(t, many...), validate.Input{Member: "a"}, "container", "limit: the document is zip of more than 10 members"},
+		{"zip with a path out of its folder", archivetest.Zip(t, "../../etc/passwd", "{}", "b", ""), validate.Input{Format: "json", Member: "/etc/passwd"}, "", `bad_input: the document is zip without a member "/etc/passwd", it has "../../etc/passwd", "b"`},
+		{"zip that is cut", archivetest.Zip(t, "a", "x")[:60], validate.Input{Format: "json"}, "", "not_well_formed: the document is zip that breaks off"},
 		{"zip too large for a file", "PK\x03\x04" + strings.Repeat("x", 1<<20), validate.Input{Format: "json"}, "spool", "limit: has more than 1048576 bytes, too many for a format that is read from a file"},
 		{"parquet without a footer", "PAR1" + strings.Repeat("\x00", 1000) + "PAR1", validate.Input{}, "", "not_well_formed: "},
 		{"parquet whose footer lies", columns(t, 3)[:200] + "\xff\xff\xff\x7fPAR1", validate.Input{}, "", "not_well_formed: "},
@@ -117,18 +116,7 @@ func doubling(n int) json.RawMessage {
 // packed is n line feeds, in gzip.
 func packed(t *testing.T, n int64) string {
 	t.Helper()
-	var b bytes.Buffer
-	w, err := gzip.NewWriterLevel(&b, gzip.BestSpeed)
-	if err == nil {
-		_, err = io.CopyN(w, lineFeeds{}, n)
-	}
-	if err == nil {
-		err = w.Close()
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	return b.String()
+	return archivetest.GzipFrom(t, io.LimitReader(lineFeeds{}, n))
 }
 
 // lineFeeds is white space without end: what JSON may begin with.

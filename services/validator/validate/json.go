@@ -103,6 +103,7 @@ func (c *check) seek(path []string) (found bool, err error) {
 func (c *check) each(pointer string) error {
 	w := &c.stream
 	return w.elements(func() error {
+		c.mark()
 		if kind := w.dec.PeekKind(); c.schema == nil || kind == 0 {
 			c.seen++
 			_, err := w.value()

@@ -23,13 +23,19 @@ const (
 
 // metrics counts the limits that documents and schemas go over:
 //
-//	segue_validate_limits_total{limit} => violations of the limit
-type metrics struct{ limits *prometheus.CounterVec }
+//	segue_validate_limits_total{limit}   => violations of the limit
+//	segue_validate_large_waits_total     => documents that waited for memory, see Config.MaxLarge
+type metrics struct {
+	limits *prometheus.CounterVec
+	waits  prometheus.Counter
+}
 
 func newMetrics(r prometheus.Registerer) metrics {
-	m := metrics{prometheus.NewCounterVec(prometheus.CounterOpts{
+	m := metrics{limits: prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "segue_validate_limits_total", Help: "Documents and schemas that were refused because they go over a limit.",
-	}, []string{"limit"})}
+	}, []string{"limit"}), waits: prometheus.NewCounter(prometheus.CounterOpts{
+		Name: "segue_validate_large_waits_total", Help: "Documents that waited until others no longer took the memory that they need.",
+	})}
 	for _, limit := range []string{
 		limitContainer, limitDepth, limitNames, limitNumber, limitParquet, limitRecord, limitSchema, limitSpool, limitSteps,
 		limitTable, limitToken, limitValues, limitWhole, limitCSV, limitXML,
@@ -37,7 +43,7 @@ func newMetrics(r prometheus.Registerer) metrics {
 		m.limits.WithLabelValues(limit)
 	}
 	if r != nil {
-		r.MustRegister(m.limits)
+		r.MustRegister(m.limits, m.waits)
 	}
 	return m
 }

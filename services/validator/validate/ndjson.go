@@ -39,6 +39,7 @@ func (c *check) ndjson(r *bufio.Reader) error {
 		if err != nil {
 			return err
 		}
+		c.mark()
 	}
 }
 

@@ -3,7 +3,6 @@ package validate
 import (
 	"errors"
 	"io"
-	"strings"
 
 	"segue/columnar"
 	"segue/document"
@@ -13,7 +12,9 @@ import (
 // column. A row under a schema is the JSON that package columnar makes of it.
 func (c *check) parquet(file *document.Spooled) error {
 	c.piece.cfg = c.cfg
-	rows, err := columnar.Open(file, file.Size, columnar.Limits{MaxRow: int(c.cfg.MaxRecord), MaxDepth: c.cfg.MaxDepth})
+	rows, err := columnar.Open(file, file.Size, columnar.Limits{
+		MaxRow: int(c.cfg.MaxRecord), MaxDepth: c.cfg.MaxDepth, Small: document.Small, Large: c.turn.Take,
+	})
 	if err != nil {
 		return c.parquetError(err)
 	}
@@ -42,12 +43,9 @@ func (c *check) parquetError(err error) error {
 	if !errors.As(err, &e) {
 		return err
 	}
-	f := &fault{code: CodeNotWellFormed, offset: -1, message: e.Reason}
+	f := &fault{code: CodeNotWellFormed, offset: -1, pointer: string(e.Column), message: e.Reason}
 	if e.Limit {
 		f.code, f.limit = CodeLimit, limitParquet
-	}
-	if e.Column != "" {
-		f.pointer = string(pointerTo(strings.Split(e.Column, ".")))
 	}
 	c.report.fault(f, e.Row)
 	return nil

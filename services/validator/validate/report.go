@@ -35,13 +35,17 @@ type Details struct {
 // Violation is one thing that is wrong. Text over 512 bytes is cut.
 type Violation struct {
 	// Pointer is the JSON pointer (RFC 6901) to the value: into the document for
-	// json, into the record for ndjson and csv, into the schema for a bad schema.
+	// json, into the record for ndjson, csv and parquet, into the schema for a bad
+	// schema. For a Parquet file that cannot be read it is the one to the column.
 	Pointer string `json:"pointer"`
-	// Line is where the value begins, from 1, and Column its byte in the line, from 1.
-	// Parquet has neither, and of a cell of CSV the column is not known.
+	// Line is where the value begins, from 1, and Column its byte in the line, from 1;
+	// a cell of CSV begins with its quote, if it has one. Absent for Parquet, which has
+	// no lines; the column also for what is about a whole row of CSV.
 	Line   int64 `json:"line,omitempty"`
 	Column int64 `json:"column,omitempty"`
-	// Record is the number of the record, from 1. 0 if the document is checked whole.
+	// Record is the number of the record, from 1: of the element of the records, of
+	// the line that is not empty, of the row without the header, of the row of
+	// Parquet. Absent if it is not about one, or the document is checked whole.
 	Record int64 `json:"record,omitempty"`
 	// Keyword is the keyword of the schema that is violated.
 	Keyword string `json:"keyword,omitempty"`
@@ -124,11 +128,15 @@ func (r *report) summary(because string) string {
 	return line + " (" + because + ")"
 }
 
-// summary is one line, such as "line 3, /2/price: got string, want number".
+// summary is one line, such as "line 3, /2/price: got string, want number", or
+// where there are no lines "record 2, /price: got string, want number".
 func (v Violation) summary() string {
 	var place []string
-	if v.Line > 0 {
+	switch {
+	case v.Line > 0:
 		place = append(place, fmt.Sprintf("line %d", v.Line))
+	case v.Record > 0:
+		place = append(place, fmt.Sprintf("record %d", v.Record))
 	}
 	if v.Column > 0 && v.Keyword == "" {
 		place = append(place, fmt.Sprintf("column %d", v.Column))

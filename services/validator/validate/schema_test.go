@@ -64,8 +64,33 @@ func TestViolationsHaveTheirPlace(t *testing.T) {
 			in:      validate.Input{Format: "csv", Schema: json.RawMessage(`{"properties":{"price":{"pattern":"^[0-9]+$"}}}`)},
 			summary: `line 2, /price: "1\n2" does not match pattern "^[0-9]+$" (and 1 more)`,
 			want: []validate.Violation{
-				{Pointer: "/price", Line: 2, Record: 1, Keyword: "pattern", Message: `"1\n2" does not match pattern "^[0-9]+$"`, Value: "1\n2"},
-				{Pointer: "/price", Line: 4, Record: 2, Keyword: "pattern", Message: `"x" does not match pattern "^[0-9]+$"`, Value: "x"},
+				{Pointer: "/price", Line: 2, Column: 3, Record: 1, Keyword: "pattern", Message: `"1\n2" does not match pattern "^[0-9]+$"`, Value: "1\n2"},
+				{Pointer: "/price", Line: 4, Column: 3, Record: 2, Keyword: "pattern", Message: `"x" does not match pattern "^[0-9]+$"`, Value: "x"},
+			},
+		},
+		"csv, a whole row": {
+			text:    "name,price\na,1\n",
+			in:      validate.Input{Format: "csv", Schema: json.RawMessage(`{"required":["id"]}`)},
+			summary: `line 2: missing property 'id'`,
+			want:    []validate.Violation{{Line: 2, Record: 1, Keyword: "required", Message: "missing property 'id'"}},
+		},
+		"csv, table": { // a column is a byte: é has two
+			text:    "name;price\n\"é\n\"\"é\";x\né;2\né;\"x\"\n",
+			in:      validate.Input{Format: "csv", Table: json.RawMessage(`{"fields":[{"name":"name","type":"string"},{"name":"price","type":"integer"}],"uniqueKeys":[["name","price"],["name"]]}`)},
+			summary: `line 3, /price: "x" is no integer (and 2 more)`,
+			want: []validate.Violation{
+				{Pointer: "/price", Line: 3, Column: 7, Record: 1, Keyword: "type", Message: `"x" is no integer`, Value: "x"},
+				{Pointer: "/price", Line: 5, Column: 4, Record: 3, Keyword: "type", Message: `"x" is no integer`, Value: "x"},
+				{Pointer: "/name", Line: 5, Column: 1, Record: 3, Keyword: "unique", Message: `"é" is there already, and name has to be unique`, Value: "é"},
+			},
+		},
+		"parquet": { // there are no lines
+			text:    columns(t, 3),
+			in:      validate.Input{Format: "parquet", Schema: json.RawMessage(`{"properties":{"price":{"maximum":0}}}`)},
+			summary: `record 2, /price: maximum: got 1, want 0 (and 1 more)`,
+			want: []validate.Violation{
+				{Pointer: "/price", Record: 2, Keyword: "maximum", Message: "maximum: got 1, want 0", Value: "1"},
+				{Pointer: "/price", Record: 3, Keyword: "maximum", Message: "maximum: got 2, want 0", Value: "2"},
 			},
 		},
 		"alternatives": {

@@ -59,6 +59,7 @@ type Validator struct {
 	docs     document.Store
 	compiler *compiler
 	shelf    shelf
+	large    *document.Large
 	metrics  metrics
 }
 
@@ -82,7 +83,8 @@ func NewValidator(cfg Config, docs document.Store) (*Validator, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make validator: %w", err)
 	}
-	return &Validator{cfg: cfg, docs: docs, compiler: compiler, metrics: newMetrics(cfg.Metrics)}, nil
+	m := newMetrics(cfg.Metrics)
+	return &Validator{cfg: cfg, docs: docs, compiler: compiler, large: document.NewLarge(cfg.MaxLarge, m.waits.Inc), metrics: m}, nil
 }
 
 // Validate checks a document. It changes nothing, so that it may run any number
@@ -100,36 +102,53 @@ func (v *Validator) Validate(ctx context.Context, cmd participant.Command[Input]
 	if c.schema != nil {
 		defer v.shelf.put(c.schema)
 	}
-	doc, err := v.open(ctx, in)
-	defer doc.close()
-	format, because := in.Format, ""
-	if err == nil {
-		format, because, err = detect(in.Format, in.Document, doc)
-	}
-	if err == nil {
-		err = c.take(in, format)
-	}
-	if err == nil && format == Parquet {
-		if err = doc.spool(ctx, v, in); err == nil {
-			err = c.parquet(doc.file)
-		}
-	} else if err == nil {
-		err = c.as(format, doc.r)
-	}
-	if err = c.noted(err); err == nil {
-		err = doc.drain()
-	}
+	c.turn = v.large.Turn(ctx)
+	defer c.turn.End()
+	out, because, err := v.read(&c, in)
 	if err != nil {
 		return Output{}, storeError(err)
 	}
 	v.metrics.count(c.report.over)
 	if c.report.empty() {
-		return c.output(format, doc), nil
+		return out, nil
 	}
 	if err := v.locate(ctx, in, c.report.list); err != nil {
 		return Output{}, storeError(err)
 	}
-	return Output{}, c.report.err(format, because)
+	return Output{}, c.report.err(out.Format, because)
+}
+
+// read reads a document to its end. What is wrong with it goes into the report; the
+// errors are those of the store and the context. It says why the document was read
+// in its format.
+func (v *Validator) read(c *check, in Input) (out Output, because string, err error) {
+	doc, err := v.open(c.ctx, in, c.turn)
+	if err != nil {
+		return Output{Format: in.Format}, "", c.noted(err)
+	}
+	defer doc.Close() // what has been read has been checked
+	format, because, err := detect(in.Format, in.Document, doc)
+	if err == nil {
+		err = c.take(in, format)
+	}
+	if err == nil {
+		err = c.as(format, doc)
+	}
+	if err = c.noted(err); err == nil {
+		err = doc.Drain()
+	}
+	return c.output(format, doc), because, err
+}
+
+// open opens a document and what contains it, which its first bytes tell.
+func (v *Validator) open(ctx context.Context, in Input, turn *document.Turn) (*archive.Document, error) {
+	return archive.Open(ctx, v.docs, in.Document.Ref, archive.Options{
+		Recognize: true,
+		Member:    in.Member,
+		Limits:    archive.Limits{MaxSize: v.cfg.MaxContent, MaxRatio: v.cfg.MaxRatio, MaxMembers: v.cfg.MaxMembers},
+		Turn:      turn,
+		MaxFile:   v.cfg.MaxSpool,
+	})
 }
 
 // schemas finds the schemas of a command.
@@ -199,8 +218,8 @@ func (c *check) take(in Input, format string) error {
 	return nil
 }
 
-func (c *check) output(format string, doc *content) Output {
-	out := Output{Format: format, Records: c.seen, Container: doc.container, Member: doc.member}
+func (c *check) output(format string, doc *archive.Document) Output {
+	out := Output{Format: format, Records: c.seen, Container: doc.Container, Member: doc.Member}
 	if c.delim != 0 {
 		out.Delimiter = string(c.delim)
 	}
@@ -220,15 +239,15 @@ func (v *Validator) locate(ctx context.Context, in Input, list []Violation) erro
 	if !slices.ContainsFunc(list, func(v Violation) bool { return v.offset >= 0 }) {
 		return nil
 	}
-	doc, err := v.open(ctx, in)
-	defer doc.close()
+	doc, err := v.open(ctx, in, nil) // nothing is kept of it
 	if err != nil {
 		return err
 	}
-	if err := skipBOM(doc.r); err != nil && !errors.As(err, new(*fault)) {
+	defer doc.Close() // was only read
+	if err := skipBOM(doc.Content); err != nil && !errors.As(err, new(*fault)) {
 		return err
 	}
-	err = locate(doc.r, list)
+	err = locate(doc.Content, list)
 	if container := (*archive.Error)(nil); errors.As(err, &container) {
 		return nil // what lies behind the fault of a container has no lines
 	}

@@ -30,6 +30,7 @@ func (c *check) xml(r io.Reader, path []string) error {
 		if err != nil {
 			return xmlFault(err)
 		}
+		c.mark()
 		switch t := token.(type) {
 		case xml.StartElement:
 			if depth == matched && depth < len(path) && t.Name.Local == path[depth] {
