@@ -18,7 +18,8 @@ ARG TARGETOS TARGETARCH VERSION=devel
 RUN CGO_ENABLED=0 GOOS=${TARGETOS} GOARCH=${TARGETARCH} go build -trimpath -buildvcs=false -tags timetzdata \
         -ldflags="-s -w -X segue/daemon.version=${VERSION}" -o /out/programs/ ./cmd/segue ./saga/orchestrator ./services/...
 # A volume takes over the owner of the folder that it is mounted on.
-RUN mkdir -p /out/writable/data /out/writable/tmp
+RUN mkdir -p /out/writable/data /out/writable/tmp && for owner in broker postgres orchestrator fetcher \
+        validator parser saver caller operator observer admin; do mkdir -p /out/writable/keys/$owner; done
 
 FROM scratch
 ARG PROGRAM=segue

@@ -5,7 +5,7 @@ BIN      := bin
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
 .DEFAULT_GOAL := help
-.PHONY: help build test race fuzz bench lint imports check ci containers up compose-up compose-down clean
+.PHONY: help build test race fuzz bench lint imports asyncapi check release ci containers up compose-up compose-down clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -33,14 +33,20 @@ lint: ## check formatting, go vet, staticcheck
 imports: ## write the import list of ARCHITECTURE.md anew
 	go test . -run TestImportList -update
 
+asyncapi: ## write asyncapi.yaml anew
+	go test ./events/asyncapi -update
+
 check: ## walk through every way a run of the shipped sagas can go
 	go run ./cmd/segue check
+
+release: ## build VERSION (v0.1.0, say) from what is committed, into dist/
+	release/build $(VERSION)
 
 ci: ## everything that has to hold before a change is taken, at most 40 minutes
 	.ci/run
 
 containers: ## test images and compose.yaml; needs a Docker daemon
-	SEGUE_CONTAINERS=1 go test -v -count=1 ./containers
+	SEGUE_CONTAINERS=1 go test -v -count=1 ./test/containers
 
 up: ## run broker, orchestrator and services in one process until stopped
 	go run ./cmd/segue up

@@ -91,6 +91,7 @@ func TestImportsPointOneWay(t *testing.T) {
 		"archive":              {"document"},
 		"tableschema":          {},
 		"schemas":              {"document", "events"},
+		"access":               {"events", "journal", "journal/jetstream", "document"},
 		"broker":               {},
 		"saga":                 {"events"},
 		"saga/check":           {"events", "saga"},
@@ -152,6 +153,7 @@ func TestOutsideIsKeptOutside(t *testing.T) {
 	}{
 		{"github.com/nats-io/nats.go", []string{"broker", "daemon", "journal/jetstream", "document/objectstore", "services/fetcher/turns", "faults", "faults/fleet"}},
 		{"github.com/nats-io/nats-server", []string{"broker"}},
+		{"github.com/nats-io/nkeys", []string{"access"}},
 		{"github.com/cloudevents/", []string{"events/cloudevents"}},
 		{"database/sql", []string{"services/saver/save", "sim/world", "faults/fleet"}},
 		{"modernc.org/sqlite", []string{"services/saver/save", "faults/fleet"}},
@@ -182,7 +184,7 @@ func TestOutsideIsKeptOutside(t *testing.T) {
 func TestNoTestCodeInPrograms(t *testing.T) {
 	t.Parallel()
 	all := readImports(t)
-	forTests := []string{"archive/archivetest", "document/documenttest", "journal/journaltest", "journal/memory", "sim", "sim/", "e2e", "containers", "faults", "faults/"}
+	forTests := []string{"archive/archivetest", "document/documenttest", "journal/journaltest", "journal/memory", "sim", "sim/", "e2e", "test/", "faults", "faults/"}
 	for folder := range all {
 		for _, name := range all.inside(folder) {
 			if under(name, forTests...) && !under(folder, forTests...) {

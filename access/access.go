@@ -24,6 +24,8 @@
 //	<dir>/broker/server.{crt,key} => its certificate, with TLS
 //	<dir>/broker/setup.json     => what later calls have to know: services of your own, TLS
 //	<dir>/<identity>/user.nk    => its key, for NATS_NKEY
+//	<dir>/postgres/password     => that of PostgreSQL, if the saver shares one
+//	<dir>/saver/pgpass          => the same, for PGPASSFILE
 //	<dir>/<identity>/ca.crt     => whom it trusts, for NATS_CA, with TLS
 //	<dir>/<identity>/client.{crt,key} => its certificate, for NATS_CERT and NATS_KEY, with mutual TLS
 //

@@ -42,7 +42,7 @@ func TestTLS(t *testing.T) {
 		t.Error("no certificates were made")
 	}
 	mustInit(t, Setup{Dir: other, TLS: &TLS{Mode: TLSServer}})
-	url := serve(t, dir, "")
+	url := serve(t, dir, "").ClientURL()
 	o := options(dir, strings.Replace(url, "127.0.0.1", "localhost", 1), "fetcher")
 	if err := connects(t, o); err != nil {
 		t.Errorf("connect with the authority: %v", err)
@@ -74,7 +74,7 @@ func TestMutualTLS(t *testing.T) {
 	dir, other := t.TempDir(), t.TempDir()
 	mustInit(t, Setup{Dir: dir, TLS: &TLS{Mode: TLSMutual, Hosts: []string{"localhost", "127.0.0.1"}}})
 	mustInit(t, Setup{Dir: other, TLS: &TLS{Mode: TLSMutual}})
-	url := serve(t, dir, "")
+	url := serve(t, dir, "").ClientURL()
 	with := func(certificates string) jetstream.ConnectOptions {
 		o := options(dir, url, "saver")
 		if certificates != "" {

@@ -3,6 +3,7 @@ package access
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -85,6 +86,9 @@ func users(b *strings.Builder, identities []Identity, inside bool, login func(Id
 	b.WriteString("    ]\n")
 }
 
+// lineWidth is how long a line of subjects becomes at most, if it has several.
+const lineWidth = 118
+
 // grants writes subjects, each once, with what they are for.
 func grants(b *strings.Builder, list []Grant) {
 	var seen []string
@@ -93,10 +97,18 @@ func grants(b *strings.Builder, list []Grant) {
 		if len(fresh) == 0 {
 			continue
 		}
-		fmt.Fprintf(b, "              # %s\n", g.For)
-		for _, s := range fresh {
-			fmt.Fprintf(b, "              %q\n", s)
+		const indent = "              "
+		fmt.Fprintf(b, "%s# %s", indent, g.For)
+		for width, i := 0, 0; i < len(fresh); i++ {
+			item := strconv.Quote(fresh[i])
+			if width += len(item) + 2; i == 0 || width > lineWidth {
+				b.WriteString("\n" + indent + item)
+				width = len(indent) + len(item)
+				continue
+			}
+			b.WriteString(", " + item)
 		}
+		b.WriteString("\n")
 		seen = append(seen, fresh...)
 	}
 }

@@ -1,11 +1,14 @@
 package access
 
 import (
+	"encoding/base64"
+	"fmt"
 	"maps"
 	"slices"
 
 	"segue/document"
 	"segue/events"
+	"segue/journal"
 	"segue/journal/jetstream"
 )
 
@@ -188,8 +191,9 @@ func operates() []Grant {
 	}
 }
 
-// handsOff denies those who read the journal what consumers by wildcard would
-// allow: to change, take away or empty the queue of a service.
+// handsOff denies what grants by wildcard would allow: to those who read the journal,
+// to change, take away or empty the queue of a service; to those who put data aside,
+// to replace a snapshot, which an orchestrator takes for its own.
 func handsOff(all []Identity, own Services) {
 	services := append([]string{"fetcher", "validator", "parser", "saver", catalog}, slices.Sorted(maps.Keys(own))...)
 	queues := Grant{For: "the queues of services"}
@@ -198,13 +202,25 @@ func handsOff(all []Identity, own Services) {
 		queues.Subjects = append(queues.Subjects, "$JS.API.CONSUMER.CREATE."+queue, "$JS.API.CONSUMER.CREATE."+queue+".>",
 			"$JS.API.CONSUMER.DELETE."+queue, "$JS.API.CONSUMER.MSG.NEXT."+queue)
 	}
+	snapshots := Grant{For: "snapshots"}
+	for n := range journal.DefaultPartitions {
+		snapshots.Subjects = append(snapshots.Subjects, snapshot(n))
+	}
 	deadline := Grant{"the signal of the orchestrator", []string{"saga.run.*.*.signal." + events.SignalDeadline}}
 	for i := range all {
-		switch all[i].Name {
-		case "operator":
-			all[i].Denied = []Grant{queues, deadline}
-		case "observer":
+		switch name := all[i].Name; {
+		case name == "operator":
+			all[i].Denied = []Grant{queues, snapshots, deadline}
+		case name == "observer":
 			all[i].Denied = []Grant{queues}
+		case !all[i].Inside && name != "caller":
+			all[i].Denied = []Grant{snapshots}
 		}
 	}
+}
+
+// snapshot is the subject of a partition's snapshot, see package saga/engine.
+func snapshot(partition int) string {
+	name := fmt.Sprintf("snapshot/%d", partition)
+	return "$O." + document.DataBucket + ".M." + base64.URLEncoding.EncodeToString([]byte(name))
 }

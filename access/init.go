@@ -44,6 +44,8 @@ type Setup struct {
 	Owner *Owner
 	// TLS says whether there is TLS. Optional: it stays as it was; at first it is off.
 	TLS *TLS
+	// Postgres is one that the saver is to share a password with. Optional.
+	Postgres *Postgres
 	// Now is the time. Defaults to [time.Now].
 	Now func() time.Time
 }
@@ -58,6 +60,8 @@ type Written struct {
 	Made []string
 	// Certified says that certificates were made.
 	Certified bool
+	// Shared says that a password for PostgreSQL was made.
+	Shared bool
 }
 
 // Init makes the keys that are missing and writes the broker's configuration. Keys
@@ -85,6 +89,11 @@ func Init(s Setup) (Written, error) {
 		}
 		if made {
 			w.Made = append(w.Made, i.Name)
+		}
+	}
+	if s.Postgres != nil {
+		if w.Shared, err = s.Postgres.share(s.Dir); err != nil {
+			return Written{}, err
 		}
 	}
 	now := time.Now

@@ -191,6 +191,8 @@ func buckets() []probe {
 	}
 	slices.SortFunc(list, func(a, b probe) int { return strings.Compare(a.subject, b.subject) })
 	return append(list,
+		probe{snapshot(0), "orchestrator"}, // an object by the name of snapshot/0
+		probe{snapshot(15), "orchestrator"},
 		probe{"$KV.OTHER.a", nobody},
 		probe{"$O.OTHER.C.NUID", nobody},
 		probe{"$JS.API.STREAM.INFO.KV_OTHER", nobody},

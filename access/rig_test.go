@@ -29,6 +29,7 @@ const patience = 30 * time.Second
 // with them.
 type rig struct {
 	dir        string
+	server     *server.Server
 	url        string
 	identities []Identity
 }
@@ -44,7 +45,8 @@ func newRig(t *testing.T) *rig {
 		t.Fatal(err)
 	}
 	r.identities = w.Identities
-	r.url = serve(t, r.dir, fmt.Sprintf("jetstream {store_dir: %q}", t.TempDir()))
+	r.server = serve(t, r.dir, fmt.Sprintf("jetstream {store_dir: %q}", t.TempDir()))
+	r.url = r.server.ClientURL()
 	nc := r.connect(t, "orchestrator")
 	j, err := jetstream.Open(t.Context(), nc, jetstream.Options{
 		Services: []string{"fetcher", "validator", "parser", "saver", catalog, "stock"},
@@ -57,8 +59,8 @@ func newRig(t *testing.T) *rig {
 	return r
 }
 
-// serve runs a broker with the files in dir and returns its URL.
-func serve(t *testing.T, dir, more string) string {
+// serve runs a broker with the files in dir.
+func serve(t *testing.T, dir, more string) *server.Server {
 	t.Helper()
 	file := filepath.Join(dir, "nats.conf")
 	text := fmt.Sprintf("listen: \"127.0.0.1:-1\"\n%s\ninclude broker/%s\ninclude broker/%s\n", more, AuthFile, tlsFile)
@@ -79,7 +81,7 @@ func serve(t *testing.T, dir, more string) string {
 	if !s.ReadyForConnections(patience) {
 		t.Fatal("the broker does not start")
 	}
-	return s.ClientURL()
+	return s
 }
 
 // connect connects as an identity, until the test ends.

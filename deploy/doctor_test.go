@@ -12,8 +12,8 @@ import (
 // TestDoctor holds that the operator may see all that segue doctor looks at, and
 // may take a rejection out of the list.
 func TestDoctor(t *testing.T) {
-	for name, s := range sites(t) {
-		t.Run(name, func(t *testing.T) { examineAsOperator(t, s) })
+	for name, serve := range sites {
+		t.Run(name, func(t *testing.T) { examineAsOperator(t, serve(t)) })
 	}
 }
 

@@ -77,36 +77,27 @@ type site struct {
 	login   func(user string) daemon.Connection
 }
 
-// sites are the brokers of nats-users.conf and nats-keys.conf. Where there are keys
-// there is mutual TLS as well.
-func sites(t *testing.T) map[string]site {
+// sites are the brokers of nats-users.conf and nats-keys.conf.
+var sites = map[string]func(*testing.T) site{"passwords": withPasswords, "keys": withKeys}
+
+func withPasswords(t *testing.T) site {
 	t.Helper()
 	for _, i := range access.Identities(nil) {
 		t.Setenv("SEGUE_"+strings.ToUpper(i.Name)+"_PASSWORD", "of-"+i.Name)
 	}
-	users := serve(t, options(t, "nats-users.conf"))
-	keys, conf := withKeys(t)
-	return map[string]site{
-		"passwords": {users, func(user string) daemon.Connection {
-			server := url.URL{Scheme: "nats", User: url.UserPassword(user, "of-"+user), Host: users}
-			return daemon.Connection{Server: server.String(), InboxPrefix: "_INBOX_" + user}
-		}},
-		"keys": {conf, func(user string) daemon.Connection {
-			folder := filepath.Join(keys, user)
-			return daemon.Connection{
-				Server: "tls://" + conf, InboxPrefix: "_INBOX_" + user, NKey: filepath.Join(folder, access.SeedFile),
-				CA: filepath.Join(folder, "ca.crt"), Cert: filepath.Join(folder, "client.crt"), Key: filepath.Join(folder, "client.key"),
-			}
-		}},
-	}
+	address := serve(t, options(t, "nats-users.conf"))
+	return site{address, func(user string) daemon.Connection {
+		server := url.URL{Scheme: "nats", User: url.UserPassword(user, "of-"+user), Host: address}
+		return daemon.Connection{Server: server.String(), InboxPrefix: "_INBOX_" + user}
+	}}
 }
 
-// withKeys runs the broker of nats-keys.conf; its files lie to one another as in its
-// container.
-func withKeys(t *testing.T) (keys, address string) {
+// withKeys runs the broker of nats-keys.conf, with mutual TLS as well; its files lie
+// to one another as in its container.
+func withKeys(t *testing.T) site {
 	t.Helper()
 	root := t.TempDir()
-	keys = filepath.Join(root, "keys")
+	keys := filepath.Join(root, "keys")
 	if _, err := access.Init(access.Setup{Dir: keys, TLS: &access.TLS{Mode: access.TLSMutual}}); err != nil {
 		t.Fatal(err)
 	}
@@ -118,14 +109,21 @@ func withKeys(t *testing.T) (keys, address string) {
 	if err := errors.Join(os.MkdirAll(filepath.Dir(conf), 0o700), os.WriteFile(conf, text, 0o600)); err != nil {
 		t.Fatal(err)
 	}
-	return keys, serve(t, options(t, conf))
+	address := serve(t, options(t, conf))
+	return site{address, func(user string) daemon.Connection {
+		folder := filepath.Join(keys, user)
+		return daemon.Connection{
+			Server: "tls://" + address, InboxPrefix: "_INBOX_" + user, NKey: filepath.Join(folder, access.SeedFile),
+			CA: filepath.Join(folder, "ca.crt"), Cert: filepath.Join(folder, "client.crt"), Key: filepath.Join(folder, "client.key"),
+		}
+	}}
 }
 
 // TestUsers runs a saga to its end and another one back, each program with
 // nothing but its own permissions.
 func TestUsers(t *testing.T) {
-	for name, s := range sites(t) {
-		t.Run(name, func(t *testing.T) { runAsUsers(t, s) })
+	for name, serve := range sites {
+		t.Run(name, func(t *testing.T) { runAsUsers(t, serve(t)) })
 	}
 }
 
@@ -150,6 +148,7 @@ func runAsUsers(t *testing.T, s site) {
 		t.Errorf("runs ended as %v, want one completed and one compensated", ends)
 	}
 	checkUpkeep(t, s)
+	checkForgery(t, s)
 	if nc, err := nats.Connect("nats://"+s.address, nats.TLSHandshakeFirst()); err == nil {
 		nc.Close()
 		t.Error("connected without a name")
@@ -188,13 +187,35 @@ func checkUpkeep(t *testing.T, s site) {
 		t.Fatal(err)
 	}
 	for range 2 {
-		if _, err := bus.Data.Put(t.Context(), "snapshot/00", strings.NewReader(strings.Repeat("x", 1<<18))); err != nil {
+		if _, err := bus.Data.Put(t.Context(), "snapshot/0", strings.NewReader(strings.Repeat("x", 1<<18))); err != nil {
 			t.Error(err)
 		}
 	}
 	if err := errors.Join(bus.Journal.DeclareQueues(t.Context(), []string{"another"}), bus.Journal.Purge(t.Context(), subject.Run),
-		bus.Journal.Prune(t.Context(), subject.Partition, info.Last), bus.Data.Delete(t.Context(), "snapshot/00")); err != nil {
+		bus.Journal.Prune(t.Context(), subject.Partition, info.Last), bus.Data.Delete(t.Context(), "snapshot/0")); err != nil {
 		t.Error(err)
+	}
+}
+
+// checkForgery puts a snapshot as a service, whom no orchestrator is to believe.
+func checkForgery(t *testing.T, s site) {
+	t.Helper()
+	denied := make(chan error, 1)
+	bus, err := daemon.Connect(t.Context(), s.login("saver"), slog.New(slog.DiscardHandler), daemon.BusOptions{Fatal: func(err error) { denied <- err }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer bus.Close()
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	go func() {
+		_, err := bus.Data.Put(ctx, "snapshot/0", strings.NewReader("forged"))
+		if err == nil {
+			denied <- errors.New("it was stored")
+		}
+	}()
+	if err := <-denied; !errors.Is(err, jetstream.ErrDenied) {
+		t.Errorf("a snapshot by the saver: %v, want %v", err, jetstream.ErrDenied)
 	}
 }
 
@@ -219,30 +240,14 @@ func runEverything(t *testing.T, s site) string {
 	ctx, stop := context.WithCancel(context.Background())
 	ended := make(chan error)
 	programs := []func() error{func() error { return e.Run(ctx) }}
-	for name, make := range map[string]func(*daemon.Bus) (participant.Service, error){
-		"fetcher": func(b *daemon.Bus) (participant.Service, error) {
-			if err := useTurns(t.Context(), b); err != nil {
-				return participant.Service{}, err
-			}
-			return fetch.New(fetch.Config{AllowFiles: []string{folder}}, b.Documents)
-		},
-		"validator": func(b *daemon.Bus) (participant.Service, error) {
-			schemas, err := b.Schemas(t.Context())
-			if err != nil {
-				return participant.Service{}, err
-			}
-			return validate.New(validate.Config{Schemas: schemas}, b.Documents)
-		},
-		"parser": func(b *daemon.Bus) (participant.Service, error) { return parse.New(parse.Config{}, b.Documents) },
-		"saver":  func(b *daemon.Bus) (participant.Service, error) { return save.New(save.Config{}, db, b.Documents) },
-	} {
+	for name, services := range parts(t, folder, db) {
 		b := connect(t, s, name, daemon.BusOptions{})
-		service, err := make(b)
+		list, err := services(b)
 		if err != nil {
 			t.Fatal(err)
 		}
 		programs = append(programs, func() error {
-			return participant.Run(ctx, participant.Config{Journal: b.Journal, Data: b.Data, Log: slog.New(slog.DiscardHandler)}, service)
+			return participant.Run(ctx, participant.Config{Journal: b.Journal, Data: b.Data, Log: slog.New(slog.DiscardHandler)}, list...)
 		})
 	}
 	for _, run := range programs {
@@ -258,6 +263,39 @@ func runEverything(t *testing.T, s site) string {
 		db.Close()
 	})
 	return folder
+}
+
+// parts makes the services of each program, as its main function does.
+func parts(t *testing.T, folder string, db *save.DB) map[string]func(*daemon.Bus) ([]participant.Service, error) {
+	one := func(s participant.Service, err error) ([]participant.Service, error) {
+		return []participant.Service{s}, err
+	}
+	return map[string]func(*daemon.Bus) ([]participant.Service, error){
+		"fetcher": func(b *daemon.Bus) ([]participant.Service, error) {
+			if err := useTurns(t.Context(), b); err != nil {
+				return nil, err
+			}
+			return one(fetch.New(fetch.Config{AllowFiles: []string{folder}}, b.Documents))
+		},
+		"validator": func(b *daemon.Bus) ([]participant.Service, error) {
+			schemas, err := b.Schemas(t.Context())
+			if err != nil {
+				return nil, err
+			}
+			return one(validate.New(validate.Config{Schemas: schemas}, b.Documents))
+		},
+		"parser": func(b *daemon.Bus) ([]participant.Service, error) {
+			schemas, err := b.Schemas(t.Context())
+			if err != nil {
+				return nil, err
+			}
+			return one(parse.New(parse.Config{Schemas: schemas}, b.Documents))
+		},
+		"saver": func(b *daemon.Bus) ([]participant.Service, error) {
+			saver, err := save.New(save.Config{}, db, b.Documents)
+			return []participant.Service{saver, save.NewCatalog(db)}, err
+		},
+	}
 }
 
 // useTurns does with the limits of hosts what a fetcher does.

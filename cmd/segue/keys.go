@@ -17,12 +17,13 @@ type keysCommand struct {
 }
 
 type keysInitCommand struct {
-	Dir     string            `arg:"" type:"path" help:"Folder to write to; keys that are there stay."`
-	Service map[string]string `help:"A service of your own, and what it does with documents: NAME=none, NAME=read or NAME=write. May be given more than once." placeholder:"NAME=DOCUMENTS"`
-	Rotate  []string          `help:"Who gets a new key in the place of the old one. May be given more than once." placeholder:"IDENTITY"`
-	Owner   string            `help:"Whose the folders of all but the broker are to be, by number. Needs root." placeholder:"UID:GID"`
-	TLS     string            `name:"tls" help:"Certificates: off, server (the broker shows one), mutual (clients, too). Stays as it was if not given; at first off." enum:",off,server,mutual" default:"" placeholder:"MODE"`
-	Host    []string          `help:"What the broker is called by, with --tls. Defaults to nats, localhost, 127.0.0.1 and ::1." placeholder:"NAME"`
+	Dir      string            `arg:"" type:"path" help:"Folder to write to; keys that are there stay."`
+	Service  map[string]string `help:"A service of your own, and what it does with documents: NAME=none, NAME=read or NAME=write. May be given more than once." placeholder:"NAME=DOCUMENTS"`
+	Rotate   []string          `help:"Who gets a new key in the place of the old one. May be given more than once." placeholder:"IDENTITY"`
+	Owner    string            `help:"Whose the folders of all but the broker are to be, by number. Needs root." placeholder:"UID:GID"`
+	TLS      string            `name:"tls" help:"Certificates: off, server (the broker shows one), mutual (clients, too). Stays as it was if not given; at first off." enum:",off,server,mutual" default:"" placeholder:"MODE"`
+	Postgres string            `help:"PostgreSQL that the saver shares a password with, which is made: DIR/postgres/password, DIR/saver/pgpass." placeholder:"HOST:PORT/DATABASE"`
+	Host     []string          `help:"What the broker is called by, with --tls. Defaults to nats, localhost, 127.0.0.1 and ::1." placeholder:"NAME"`
 }
 
 // Help teaches the rest.
@@ -51,6 +52,13 @@ func (c *keysInitCommand) Run(g *globals) error {
 	} else if len(c.Host) > 0 {
 		return errors.New("--host goes with --tls server or --tls mutual")
 	}
+	if c.Postgres != "" {
+		p, err := access.ParsePostgres(c.Postgres)
+		if err != nil {
+			return fmt.Errorf("--postgres is %w", err)
+		}
+		setup.Postgres = &p
+	}
 	if c.Owner != "" {
 		owner, err := parseOwner(c.Owner)
 		if err != nil {
@@ -69,13 +77,16 @@ func (c *keysInitCommand) say(g *globals, w access.Written) error {
 	if g.JSON {
 		return json.NewEncoder(os.Stdout).Encode(map[string]any{"made": append([]string{}, w.Made...), "certified": w.Certified})
 	}
-	if len(w.Made) == 0 && !w.Certified {
+	if len(w.Made) == 0 && !w.Certified && !w.Shared {
 		fmt.Println("all keys are there already")
 		return nil
 	}
 	dir := relative(c.Dir)
 	for _, name := range w.Made {
 		fmt.Printf("%-14s %s\n", name, filepath.Join(dir, name, access.SeedFile))
+	}
+	if w.Shared {
+		fmt.Printf("%-14s %s\n", "postgres", filepath.Join(dir, "postgres", "password"))
 	}
 	if w.Certified {
 		fmt.Printf("%-14s %s\n", "certificates", "made anew: broker and programs have to be started again")

@@ -153,7 +153,7 @@ var indented = regexp.MustCompile(`\n +\n`)
 var servers = map[string]server{
 	"local": {
 		Host: "127.0.0.1:4222", Protocol: "nats",
-		Description: "The broker of segue up and of compose.yaml, on the same machine.",
+		Description: "The broker of segue up, on the same machine. It asks nobody who he is.",
 	},
 	"cluster": {
 		Host: "{host}:{port}", Protocol: "nats",
@@ -167,7 +167,7 @@ var servers = map[string]server{
 }
 
 var securitySchemes = map[string]securityScheme{
-	"nkey":        {"asymmetricEncryption", "An nkey: the client signs the server's nonce with its Ed25519 seed (NATS_NKEY), or with that of a credentials file (NATS_CREDS)."},
+	"nkey":        {"asymmetricEncryption", "An nkey, such as segue keys init makes for each program: the client signs the server's nonce with its Ed25519 seed (NATS_NKEY)."},
 	"password":    {"userPassword", "User and password, in the URL of the server (NATS_URL)."},
 	"certificate": {"X509", "A client certificate (NATS_CERT, NATS_KEY)."},
 }

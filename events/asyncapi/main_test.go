@@ -18,6 +18,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
+	"segue/access"
 	"segue/events"
 )
 
@@ -159,6 +160,48 @@ func TestHeaders(t *testing.T) {
 	headers := at(parsed(t), "components", "messageTraits", cloudEvent, "headers", "properties").(map[string]any)
 	if diff := cmp.Diff(want, slices.Sorted(maps.Keys(headers))); diff != "" {
 		t.Errorf("other headers (-want +have):\n%s", diff)
+	}
+}
+
+// TestRoles holds that who is said to send on a channel may do so on the broker,
+// and nobody else may. An observer only receives.
+func TestRoles(t *testing.T) {
+	t.Parallel()
+	sends := make(map[string]bool)
+	for _, d := range deeds {
+		if d.action == send {
+			sends[d.role+" "+d.row] = true
+		}
+	}
+	filled := strings.NewReplacer(
+		"{service}", "fetcher", "{signal}", events.SignalCancel, "{partition}", "06", "{attempt}", "1",
+		"{run}", "r", "{step}", "s", "{definition}", "d", "{start}", "x", "{status}", "completed",
+	)
+	found := 0
+	for _, identity := range access.Identities(nil) {
+		role := identity.Name
+		if role == "fetcher" {
+			role = service
+		}
+		if !slices.ContainsFunc(roles, func(r tag) bool { return r.Name == role }) {
+			continue
+		}
+		found++
+		for _, r := range rows {
+			subject := filled.Replace(r.address())
+			if r.name == "signal" && role == orchestrator {
+				subject = strings.ReplaceAll(subject, events.SignalCancel, events.SignalDeadline)
+			}
+			may := slices.ContainsFunc(identity.Grants, func(g access.Grant) bool {
+				return slices.ContainsFunc(g.Subjects, func(filter string) bool { return matches(filter, subject) })
+			})
+			if may != sends[role+" "+r.name] {
+				t.Errorf("%s sends on %s: %t; it may: %t", role, r.name, sends[role+" "+r.name], may)
+			}
+		}
+	}
+	if found != len(roles) {
+		t.Errorf("%d of %d roles are known to the broker", found, len(roles))
 	}
 }
 

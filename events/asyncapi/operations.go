@@ -79,7 +79,6 @@ type deed struct {
 
 var deeds = []deed{
 	{role: caller, action: send, row: "start", summary: "Starts a run."},
-	{role: caller, action: receive, row: "history", summary: "Reads how a run ended."},
 
 	{role: orchestrator, action: receive, row: "start", summary: "Takes up a start, once; acks when the run or its rejection is stored.", consumer: jetstream.IntakeConsumer},
 	{role: orchestrator, action: send, row: "rejected", summary: "Says why a start became no run."},
@@ -104,6 +103,7 @@ var deeds = []deed{
 	{role: operator, action: send, row: "signal", summary: "Cancels a run, or gives a stuck one another round of attempts.", types: []string{events.TypeCancel, events.TypeRetry}},
 	{role: operator, action: send, row: "definition", summary: "Applies a definition."},
 	{role: operator, action: send, row: "start", summary: "Publishes a rejected start again, once its cause is mended."},
+	{role: operator, action: send, row: "rejected", summary: "Keeps a copy of a rejection while its start is on its way again."},
 
 	{role: observer, action: receive, row: "rejected", summary: "Reads starts that became no run."},
 	{role: observer, action: receive, row: "started", summary: "Sees runs begin."},

@@ -40,12 +40,10 @@
 // Its consumer must exist then: the orchestrator declares those of the services
 // its definitions name. The direct get is of its own outcomes, to see whether a
 // command that comes again has been answered. Who starts runs needs to publish
-// saga.start.<definition> and to read its inbox. Who looks at runs (Follow, Load,
-// Members) needs $JS.API.STREAM.INFO, $JS.API.DIRECT.GET, $JS.API.CONSUMER.CREATE,
-// .INFO, .DELETE and .MSG.NEXT of SAGA_RUNS, and the same of SAGA_HISTORY. Only an
-// orchestrator may purge. It declares streams: give it the account, or all of
-// saga.>, $JS.API.>, $JS.ACK.>, $KV.SAGA_ORCHESTRATORS.>, $O.SAGA_DATA.>,
-// $O.SAGA_DOCUMENTS.>.
+// saga.start.<definition> and to read its inbox. Who looks at runs (Follow, Load)
+// needs to read the streams; only an orchestrator may purge. Package access has
+// the permissions of everybody, and the reason why the streams belong into an
+// account of their own.
 //
 // A permission that is missing is fatal, see Options.Fatal: the broker does not
 // answer a denied request, it only notes it on the connection.

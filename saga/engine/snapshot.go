@@ -81,6 +81,7 @@ type snapshot struct {
 	gone  []snapshotLine
 }
 
+// snapshotName is the name of an object that package access keeps others from.
 func snapshotName(partition int) string { return "snapshot/" + strconv.Itoa(partition) }
 
 // snapshot copies what the ledger knows.

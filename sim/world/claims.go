@@ -21,7 +21,7 @@ type claim struct {
 	run  string
 }
 
-func (c *claims) logger() *slog.Logger { return slog.New(listener{c}) }
+func (c *claims) logger() *slog.Logger { return slog.New(listener{claims: c}) }
 
 func (c *claims) all() []claim {
 	c.mu.Lock()
@@ -30,30 +30,39 @@ func (c *claims) all() []claim {
 }
 
 // listener is the handler of the engines' loggers.
-type listener struct{ *claims }
+type listener struct {
+	*claims
+	run string // that the logger is about
+}
 
 // Enabled implements [slog.Handler].
 func (l listener) Enabled(_ context.Context, level slog.Level) bool { return level >= slog.LevelInfo }
 
 // Handle implements [slog.Handler].
 func (l listener) Handle(_ context.Context, r slog.Record) error {
-	c := claim{said: r.Message}
-	r.Attrs(func(a slog.Attr) bool {
-		if a.Key == "run" {
-			c.run = a.Value.String()
-		}
-		return true
-	})
-	if strings.HasPrefix(c.said, "run ") || r.Level >= slog.LevelError {
-		l.mu.Lock()
-		l.list = append(l.list, c)
-		l.mu.Unlock()
+	if !strings.HasPrefix(r.Message, "run ") && r.Level < slog.LevelError {
+		return nil
 	}
+	r.Attrs(func(a slog.Attr) bool { l.learn(a); return true })
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.list = append(l.list, claim{said: r.Message, run: l.run})
 	return nil
 }
 
 // WithAttrs implements [slog.Handler].
-func (l listener) WithAttrs([]slog.Attr) slog.Handler { return l }
+func (l listener) WithAttrs(attrs []slog.Attr) slog.Handler {
+	for _, a := range attrs {
+		l.learn(a)
+	}
+	return l
+}
+
+func (l *listener) learn(a slog.Attr) {
+	if a.Key == "run" {
+		l.run = a.Value.String()
+	}
+}
 
 // WithGroup implements [slog.Handler].
 func (l listener) WithGroup(string) slog.Handler { return l }

@@ -84,7 +84,7 @@ func TestLargeWorlds(t *testing.T) {
 func TestLargeIngest(t *testing.T) {
 	t.Parallel()
 	s := newSum()
-	for seed := range uint64(12) {
+	for seed := range uint64(20) {
 		s.add(t, simulate(t, seed, Options{Ingest: true, Storm: seed%2 == 0, Again: seed%3 == 0}), again(t))
 	}
 	s.log(t)

@@ -4,9 +4,9 @@
 // It needs a Docker daemon, docker-compose (or docker compose) and some minutes,
 // so it runs only if it is asked to:
 //
-//	SEGUE_CONTAINERS=1         go test ./containers   # pulls the base images
-//	SEGUE_CONTAINERS=standins  go test ./containers   # makes stand-ins for them
+//	SEGUE_CONTAINERS=1         go test ./test/containers   # pulls the base images
+//	SEGUE_CONTAINERS=standins  go test ./test/containers   # makes stand-ins for them
 //
-// The stand-ins (standins.sh) take the names of the base images, for machines
+// The stand-ins (base-images) take the names of the base images, for machines
 // that reach no registry.
 package containers

@@ -6,9 +6,11 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"os/exec"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -47,7 +49,13 @@ func (r *rig) serve(host string) {
 	}
 	zipped := large(r.T)
 	site := http.NewServeMux()
-	site.Handle("/", http.FileServer(http.Dir("../examples")))
+	site.Handle("/", http.FileServer(http.Dir("../../examples")))
+	site.HandleFunc("/load/", func(w http.ResponseWriter, q *http.Request) {
+		w.Header().Set("Content-Type", "application/x-ndjson")
+		for _, row := range rowsOf(q.URL.Path) {
+			fmt.Fprintln(w, row)
+		}
+	})
 	site.HandleFunc("/large.zip", func(w http.ResponseWriter, q *http.Request) {
 		http.ServeContent(w, q, "large.zip", time.Time{}, bytes.NewReader(zipped))
 	})
@@ -89,23 +97,42 @@ func command(t *testing.T, failed *error, name string, args ...string) string {
 // compose runs docker-compose 1.29, else docker compose.
 func (r *rig) compose(args ...string) string {
 	r.Helper()
-	args = append([]string{"--file", "../compose.yaml", "--project-name", r.project}, args...)
+	args = append([]string{"--file", composeFile, "--project-name", r.project}, args...)
 	if _, err := exec.LookPath("docker-compose"); err == nil {
 		return command(r.T, nil, "docker-compose", args...)
 	}
 	return command(r.T, nil, "docker", append([]string{"compose"}, args...)...)
 }
 
-// container returns the id of a container.
+// container returns the id of a container, one of its kind.
 func (r *rig) container(name string) string {
 	r.Helper()
-	return strings.TrimSpace(r.compose("ps", "--quiet", name))
+	id, _, _ := strings.Cut(strings.TrimSpace(r.compose("ps", "--quiet", name)), "\n")
+	return id
+}
+
+// all returns the ids of all containers that go on, by kind and number.
+func (r *rig) all() map[string]string {
+	r.Helper()
+	all := make(map[string]string)
+	for _, name := range append([]string{"nats", "postgres"}, slices.Sorted(maps.Keys(programs))...) {
+		for i, id := range strings.Fields(r.compose("ps", "--quiet", name)) {
+			all[fmt.Sprintf("%s %d", name, i+1)] = id
+		}
+	}
+	return all
+}
+
+// kind is what a name that all returns begins with.
+func kind(name string) string {
+	kind, _, _ := strings.Cut(name, " ")
+	return kind
 }
 
 // client runs the segue command against the broker.
 func (r *rig) client(args ...string) (string, error) {
 	var err error
-	out := command(r.T, &err, r.segue, append([]string{"--server", r.server}, args...)...)
+	out := command(r.T, &err, r.segue, append([]string{"--server", r.server, "--nkey", r.key, "--inbox-prefix", "_INBOX_operator"}, args...)...)
 	return out, err
 }
 
@@ -133,10 +160,17 @@ func (r *rig) eventually(what string, timeout time.Duration, ask func() bool) {
 
 func (r *rig) awaitHealthy() {
 	r.Helper()
-	for _, name := range append([]string{"nats"}, programs...) {
-		r.eventually(name+" is healthy", upTimeout, func() bool {
-			id := r.container(name)
-			return id != "" && strings.TrimSpace(command(r.T, nil, "docker", "inspect", "--format", "{{.State.Health.Status}}", id)) == "healthy"
-		})
+	want := 2 // the broker and PostgreSQL
+	for _, n := range programs {
+		want += n
 	}
+	r.eventually("all is healthy", upTimeout, func() bool {
+		all := r.all()
+		for _, id := range all {
+			if strings.TrimSpace(command(r.T, nil, "docker", "inspect", "--format", "{{.State.Health.Status}}", id)) != "healthy" {
+				return false
+			}
+		}
+		return len(all) >= want
+	})
 }

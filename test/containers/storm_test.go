@@ -1,0 +1,120 @@
+package containers
+
+import (
+	"fmt"
+	"maps"
+	"net/url"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// documents is how many are under way while containers are killed.
+const documents = 500
+
+// rowsOf are the records of a document that the site makes up, spelled as jsonb
+// spells them.
+func rowsOf(path string) (rows []string) {
+	number := 0
+	_, _ = fmt.Sscanf(path, "/load/%d.ndjson", &number)
+	for i := range 1 + number%7 {
+		rows = append(rows, fmt.Sprintf(`{"id": "%d-%d", "text": "row %d of %s", "document": %d}`, number, i, i, path, number))
+	}
+	return rows
+}
+
+// storm has documents fetched and saved while containers are killed, stopped and
+// added, and compares the rows with those of the documents.
+func (r *rig) storm() {
+	begin := time.Now()
+	done := []string{}
+	note := func(what string) {
+		done = append(done, fmt.Sprintf("| %3d s | %s |", int(time.Since(begin).Seconds()), what))
+	}
+	kill := func(name string) func() {
+		return func() {
+			id := r.container(name)
+			command(r.T, nil, "docker", "kill", id)
+			command(r.T, nil, "docker", "start", id)
+			note(name + " is killed and started")
+		}
+	}
+	events := map[int]func(){
+		50: kill("fetcher"), 100: kill("saver"), 150: kill("nats"), 200: kill("orchestrator"), 250: kill("postgres"),
+		300: func() {
+			r.compose("up", "--detach", "--no-recreate", "--scale", "fetcher=3", "--scale", "parser=2")
+			note("scaled to 3 fetchers and 2 parsers")
+		},
+		350: kill("validator"), 400: kill("fetcher"),
+		450: func() { r.compose("restart", "orchestrator"); note("both orchestrators are restarted") },
+	}
+	for i := range documents {
+		if event := events[i]; event != nil {
+			event()
+		}
+		r.eventually("a start is taken", runsTimeout, func() bool { // the broker may just be away
+			_, err := r.client("start", "ingest", "--id", fmt.Sprint(i), fmt.Sprintf(`{"url":"%s/load/%d.ndjson","collection":"load","key":"/id"}`, r.site, i))
+			return err == nil
+		})
+	}
+	note(fmt.Sprintf("%d documents are started", documents))
+	ended := func(status string) int {
+		out, err := r.client("ls", "--saga", "ingest", "--status", status, "--limit", "0", "--since", time.Since(begin).Round(time.Second).String(), "--json")
+		if err != nil {
+			return -1
+		}
+		return strings.Count(out, "\n")
+	}
+	r.eventually("all runs have completed", runsTimeout, func() bool { return ended("completed") >= documents })
+	note(fmt.Sprintf("%d have completed", ended("completed")))
+	r.awaitHealthy()
+
+	want := make(map[string]bool)
+	for i := range documents {
+		for _, row := range rowsOf(fmt.Sprintf("/load/%d.ndjson", i)) {
+			want[row] = true
+		}
+	}
+	have := r.rows("load")
+	if missing := len(want) - len(have); missing != 0 {
+		r.Errorf("%d rows are missing or too many", missing)
+	}
+	for _, row := range have {
+		if !want[row] {
+			r.Errorf("row %s ought not to be there", row)
+		}
+	}
+	note(fmt.Sprintf("%d rows are there, each once and as it was sent", len(have)))
+	r.Logf("what was done, and when:\n\n| after | what |\n|---|---|\n%s\n", strings.Join(done, "\n"))
+	r.Logf("containers: %s", strings.Join(slices.Sorted(maps.Keys(r.all())), ", "))
+}
+
+// rows returns the records of a collection, from PostgreSQL, with the saver's own password.
+func (r *rig) rows(collection string) (rows []string) {
+	folder := r.TempDir()
+	command(r.T, nil, "docker", "cp", strings.TrimSpace(r.compose("ps", "--all", "--quiet", "keys"))+":/keys/postgres/password", folder)
+	password, err := os.ReadFile(filepath.Join(folder, "password"))
+	if err != nil {
+		r.Fatal(err)
+	}
+	address := strings.TrimSpace(command(r.T, nil, "docker", "inspect", "--format",
+		fmt.Sprintf(`{{(index .NetworkSettings.Networks "%s_database").IPAddress}}`, r.project), r.container("postgres")))
+	at := url.URL{Scheme: "postgres", User: url.UserPassword("segue", strings.TrimSpace(string(password))), Host: address + ":5432", Path: "/segue"}
+	db, err := pgx.Connect(r.Context(), at.String())
+	if err != nil {
+		r.Fatal(err)
+	}
+	defer db.Close(r.Context())
+	found, err := db.Query(r.Context(), `SELECT data::text FROM records WHERE collection = $1`, collection)
+	if err != nil {
+		r.Fatal(err)
+	}
+	if rows, err = pgx.CollectRows(found, pgx.RowTo[string]); err != nil {
+		r.Fatal(err)
+	}
+	return rows
+}
