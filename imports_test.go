@@ -101,8 +101,9 @@ func TestImportsPointOneWay(t *testing.T) {
 		"journal/jetstream":    {"events", "journal", "document"}, // document for the names of its buckets
 		"document":             {"events"},
 		"document/objectstore": {"document"},
-		"participant":          {"events", "journal", "document"},
-		"saga/engine":          {"events", "journal", "document", "saga", "saga/check"},
+		"tracing":              {"events"},
+		"participant":          {"events", "journal", "document", "tracing"},
+		"saga/engine":          {"events", "journal", "document", "saga", "saga/check", "tracing"},
 	} {
 		if all[folder] == nil {
 			t.Errorf("there is no package %s: this rule holds nothing", folder)

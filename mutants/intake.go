@@ -7,8 +7,8 @@ var intake = []Mutant{
 		Bug:   "A start is acked before its run is stored.",
 		Bit:   "Consumers with auto-ack (RabbitMQ) or auto-commit (Kafka): what was taken up when they died is lost.",
 		File:  "saga/engine/intake.go",
-		Old:   `result := "accepted"`,
-		New:   "result := \"accepted\"\n\t_ = d.Ack(ctx)",
+		Old:   "result := startAccepted",
+		New:   "result := startAccepted\n\t_ = d.Ack(ctx)",
 		Tests: []Test{{"./saga/engine", "TestFullJournal|TestStartComesAgain"}},
 	},
 	{
@@ -50,7 +50,7 @@ var intake = []Mutant{
 		Bug:   "A start that can never become a run is dropped without a word.",
 		File:  "saga/engine/intake.go",
 		Old:   "entry, err = e.reject(ctx, r, d.Message())",
-		New:   "result, err = \"repeated\", nil",
+		New:   "result, err = startRepeated, nil",
 		Tests: []Test{{"./saga/engine", "TestRejections"}},
 	},
 }

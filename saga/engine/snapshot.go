@@ -34,6 +34,10 @@ const snapshotFormat = 1
 // maxSnapshot is the size of the largest snapshot that is read, in bytes.
 const maxSnapshot = 256 << 20
 
+// snapshotBlock is how much of a snapshot is compressed at a time, in bytes: most are
+// small, and a writer holds two blocks.
+const snapshotBlock = 64 << 10
+
 // snapshotJSON leaves data as it was when it was first looked at.
 var snapshotJSON = json.JoinOptions(
 	jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true), jsontext.PreserveRawStrings(true),
@@ -124,7 +128,7 @@ func (p *partition) save(ctx context.Context, s snapshot) error {
 }
 
 func (p *partition) encode(ctx context.Context, w io.Writer, s snapshot) error {
-	compressor := s2.NewWriter(w, s2.WriterConcurrency(1))
+	compressor := s2.NewWriter(w, s2.WriterConcurrency(1), s2.WriterBlockSize(snapshotBlock))
 	defer compressor.Close() //nolint:errcheck // closed below as well; this one frees it after an error
 	lines := jsontext.NewEncoder(compressor, snapshotJSON)
 	if err := json.MarshalEncode(lines, s.head); err != nil {

@@ -83,7 +83,7 @@ func (o *operator) begin(ctx context.Context, e events.Entry) {
 		return
 	}
 	o.runs[run.ID], o.start[run.ID] = run, e
-	if o.w.dice.chance(0.15, "cancel", run.ID) {
+	if o.w.dice.chance(o.w.options.Cancel, "cancel", run.ID) {
 		o.give(ctx, run.ID, events.SignalCancel, o.w.dice.between(0, 20*time.Second, "cancel", run.ID))
 	}
 }

@@ -20,6 +20,7 @@ const (
 	DefaultCrashes    = 1
 	DefaultPartitions = 4
 	DefaultPatience   = 6 * time.Hour
+	DefaultCancel     = 0.15
 )
 
 // Options says what world is simulated. The zero value is one in which
@@ -43,6 +44,9 @@ type Options struct {
 	// Patience is the virtual time after which a run that has not ended counts as
 	// one that never will. Defaults to 6 h.
 	Patience time.Duration
+	// Cancel is the part of the runs that the operator cancels, within 20 s of their
+	// beginning. Defaults to 0.15.
+	Cancel float64
 	// Calm takes away all faults of processes and messages; handlers and operators
 	// remain as they are.
 	Calm bool
@@ -87,6 +91,7 @@ func (o Options) withDefaults() Options {
 	o.Crashes = cmp.Or(o.Crashes, DefaultCrashes)
 	o.Partitions = cmp.Or(o.Partitions, DefaultPartitions)
 	o.Patience = cmp.Or(o.Patience, DefaultPatience)
+	o.Cancel = cmp.Or(o.Cancel, DefaultCancel)
 	o.Kills, o.Crashes = max(0, o.Kills), max(0, o.Crashes)
 	if o.Calm {
 		o.Kills, o.Crashes = 0, 0

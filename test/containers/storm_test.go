@@ -46,6 +46,7 @@ func (r *rig) storm() {
 	events := map[int]func(){
 		50: kill("fetcher"), 100: kill("saver"), 150: kill("nats"), 200: kill("orchestrator"), 250: kill("postgres"),
 		300: func() {
+			r.awaitHealthy() // or compose would not go on
 			r.compose("up", "--detach", "--no-recreate", "--scale", "fetcher=3", "--scale", "parser=2")
 			note("scaled to 3 fetchers and 2 parsers")
 		},
