@@ -37,5 +37,6 @@
 //
 // The same seed gives the same trace, byte by byte. Two things that happen at one
 // instant would leave their order to the Go scheduler; so waits in here have odd
-// lengths. Run must be called in a bubble of testing/synctest.
+// lengths, and who comes to what others use comes at a moment of its own. Run must be
+// called in a bubble of testing/synctest.
 package world

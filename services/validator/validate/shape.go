@@ -191,7 +191,7 @@ func (s *shape) fitsText(v string) bool {
 // fitsNumber knows integers of 64 bits without fraction and exponent, and of all
 // other numbers only that they are some.
 func (s *shape) fitsNumber(v string) bool {
-	if s.types&numberType != 0 && s.least == math.MinInt64 && s.most == math.MaxInt64 {
+	if s.types&numberType != 0 && s.schema.Minimum == nil && s.schema.Maximum == nil {
 		return true
 	}
 	if strings.ContainsAny(v, ".eE") {
