@@ -7,10 +7,14 @@ import (
 	"io"
 	"net/http"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
 )
 
 // get returns the answer of an operations endpoint.
@@ -58,6 +62,38 @@ func TestOperations(t *testing.T) {
 		`segue_attempts_total{outcome="failed",service="validator"} 1`,
 		`segue_failures_total{code="not_well_formed",service="validator"} 1`,
 		`segue_runs_stuck 0`, `segue_runs_orphaned_total 0`)
+	_, body, err := get(u.process, "/metrics")
+	if err != nil {
+		t.Fatal(err)
+	}
+	lintMetrics(t, body)
+}
+
+// lintMetrics holds names, units and texts to what "promtool check metrics" holds
+// them to, and labels to those whose values are few: none has an id in it.
+func lintMetrics(t *testing.T, body string) {
+	t.Helper()
+	problems, err := promlint.New(strings.NewReader(body)).Lint()
+	if err != nil || len(problems) > 0 {
+		t.Errorf("the linter minds %v, %v", problems, err)
+	}
+	few := []string{"saga", "status", "step", "outcome", "partition", "result", "service", "code", "limit", "mode", "change", "op", "le"}
+	seen := make(map[string]bool)
+	for line := range strings.Lines(body) {
+		name, labels, ok := strings.Cut(line, "{")
+		if !ok || !strings.HasPrefix(name, "segue_") {
+			continue
+		}
+		for _, label := range regexp.MustCompile(`(\w+)="`).FindAllStringSubmatch(labels, -1) {
+			seen[label[1]] = true
+			if !slices.Contains(few, label[1]) {
+				t.Errorf("%s has a label %s", name, label[1])
+			}
+		}
+	}
+	if !seen["saga"] || !seen["le"] {
+		t.Errorf("the labels %v were seen: those cannot be all", seen)
+	}
 }
 
 // answers waits until an endpoint answers as wanted: what is counted is counted
