@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 )
 
@@ -15,6 +16,7 @@ type cluster struct {
 	t        *testing.T
 	dir      string
 	url      string
+	env      []string            // of all programs
 	broker   *process
 	programs map[string]*process // by member
 	args     map[string][]string // by member: the program and its arguments
@@ -24,29 +26,22 @@ type cluster struct {
 var members = []string{"orchestrator-1", "orchestrator-2", "fetcher", "validator", "parser", "saver"}
 
 // startCluster starts all programs, the broker last: they are to wait for it.
-// Files are the directory that the fetcher may read, sagas further definitions.
-func startCluster(t *testing.T, files string, sagas ...string) *cluster {
+// Env is what their environment has beside this one's.
+func startCluster(t *testing.T, env ...string) *cluster {
 	t.Helper()
 	c := &cluster{t: t, dir: t.TempDir(), programs: make(map[string]*process), args: make(map[string][]string)}
 	address := closedPort(t)
 	c.url = "nats://" + address
+	c.env = append(env, "NATS_URL="+c.url)
 	_, port, _ := net.SplitHostPort(address)
 	conf := fmt.Sprintf("listen: 127.0.0.1:%s\njetstream {\n  store_dir: %q\n  sync_interval: always\n}\n", port, filepath.Join(c.dir, "nats"))
 	if err := os.WriteFile(filepath.Join(c.dir, "nats.conf"), []byte(conf), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	for _, member := range members {
-		c.args[member] = []string{member}
+		c.args[member] = []string{strings.TrimRight(member, "-12")}
 	}
-	orchestrator := []string{"orchestrator"}
-	for _, file := range sagas {
-		orchestrator = append(orchestrator, "--saga", file)
-	}
-	c.args["orchestrator-1"], c.args["orchestrator-2"] = orchestrator, orchestrator
 	c.args["fetcher"] = append(c.args["fetcher"], "--allow-net", "127.0.0.0/8")
-	if files != "" {
-		c.args["fetcher"] = append(c.args["fetcher"], "--allow-files", files)
-	}
 	c.args["saver"] = append(c.args["saver"], "--database", "sqlite:"+filepath.Join(c.dir, "segue.db"))
 	for _, member := range members {
 		c.start(member)
@@ -58,7 +53,7 @@ func startCluster(t *testing.T, files string, sagas ...string) *cluster {
 func (c *cluster) start(member string) {
 	c.t.Helper()
 	args := append(c.args[member][1:len(c.args[member]):len(c.args[member])], "--http", "127.0.0.1:0")
-	c.programs[member] = job{dir: c.dir, env: []string{"NATS_URL=" + c.url}}.start(c.t, program(c.t, c.args[member][0]), args...)
+	c.programs[member] = job{dir: c.dir, env: c.env}.start(c.t, program(c.t, c.args[member][0]), args...)
 }
 
 func (c *cluster) startBroker() {

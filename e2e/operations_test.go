@@ -118,7 +118,7 @@ func (p *process) answers(path string, want int, texts ...string) {
 // broker, with it, after losing it and with it again; then it stops them.
 func TestOperationsOfEach(t *testing.T) {
 	t.Parallel()
-	c := startCluster(t, "")
+	c := startCluster(t)
 	c.ready()
 	for _, p := range c.all() {
 		p.answers("/healthz", http.StatusOK, "ok\n")

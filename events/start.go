@@ -31,6 +31,9 @@ func StartSource(subject string) string { return "/segue/nats/" + subject }
 // DataContentType. A CloudEvent may leave the content type out if its data is
 // JSON. If it leaves the data out as well as a DataRef, the data is null.
 //
+// An event that names no trace is in that of the headers traceparent and
+// tracestate, where OpenTelemetry's propagators put it, if they can be read.
+//
 // The subject is not checked. All errors wrap [ErrStart]. The event shares the
 // memory of the message's data.
 func DecodeStart(m Message) (Event, error) {
@@ -44,7 +47,20 @@ func DecodeStart(m Message) (Event, error) {
 	if err != nil {
 		return Event{}, fmt.Errorf("%w: %w", ErrStart, err)
 	}
-	return e, nil
+	return inTrace(e, m.Header), nil
+}
+
+// inTrace puts an event that names no trace into that of a message's headers.
+func inTrace(e Event, h Header) Event {
+	parent := h.Get("traceparent")
+	if _, ok := ParseTrace(parent); !ok || e.TraceParent != "" {
+		return e
+	}
+	e.TraceParent, e.TraceState = parent, h.Get("tracestate")
+	if e.Validate() != nil { // the state may be anything
+		e.TraceState = ""
+	}
+	return e
 }
 
 func eventStart(e Event) (Event, error) {

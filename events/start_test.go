@@ -18,6 +18,11 @@ func TestDecodeStart(t *testing.T) {
 	event := func(contentType, data string) events.Event {
 		return minimal(func(e *events.Event) { e.DataContentType, e.Data = contentType, []byte(data) })
 	}
+	const trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+	inTrace := func(e events.Event, parent, state string) events.Event {
+		e.TraceParent, e.TraceState = parent, state
+		return e
+	}
 	for name, c := range map[string]struct {
 		header events.Header
 		data   string
@@ -32,6 +37,17 @@ func TestDecodeStart(t *testing.T) {
 		"binary without a type":  {with(), `{"a":1}`, event(events.JSON, `{"a":1}`)},
 		"binary without data":    {with(), ``, event(events.JSON, `null`)},
 		"binary by reference":    {with("ce-dataref", "x:1"), ``, minimal(func(e *events.Event) { e.DataRef, e.DataContentType = "x:1", events.JSON })},
+		"in a trace": {
+			events.Header{"Nats-Msg-Id": {"4711"}, "Traceparent": {trace}, "tracestate": {"a=1"}}, `1`,
+			inTrace(bare("4711", "1"), trace, "a=1"),
+		},
+		"in a trace with a bad state": {
+			events.Header{"Nats-Msg-Id": {"4711"}, "traceparent": {trace}, "tracestate": {"\x00"}}, `1`,
+			inTrace(bare("4711", "1"), trace, ""),
+		},
+		"in no trace":         {events.Header{"Nats-Msg-Id": {"4711"}, "traceparent": {"00-x"}, "tracestate": {"a=1"}}, `1`, bare("4711", "1")},
+		"binary, in a trace":  {with("traceparent", trace), `1`, inTrace(event(events.JSON, `1`), trace, "")},
+		"binary, its own one": {with("traceparent", trace, "ce-traceparent", "mine"), `1`, inTrace(event(events.JSON, `1`), "mine", "")},
 		"structured": {
 			events.Header{"content-type": {"application/cloudevents+json"}},
 			`{"specversion":"1.0","id":"1","source":"/s","type":"t","data":{"a":1}}`, event(events.JSON, `{"a":1}`),

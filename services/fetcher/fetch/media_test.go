@@ -57,7 +57,7 @@ func TestMediaTypes(t *testing.T) {
 
 // No label and no bytes make a media type that cannot be one.
 func FuzzSettle(f *testing.F) {
-	for _, s := range []string{"", "text/csv", "Text/CSV; charset=x", "application/octet-stream", "a/b; c=\"\r\n\""} {
+	for _, s := range []string{"", "text/csv", "Text/CSV; charset=x", "application/octet-stream", "a/b; c=\"\r\n\"", "0/0;0=\"" + strings.Repeat("\xff", 200) + "\""} {
 		f.Add(s, "x.json", "{}")
 		f.Add(s, "x", "\xff\xfe")
 	}

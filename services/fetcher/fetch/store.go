@@ -62,7 +62,8 @@ func isText(media string, head []byte) bool {
 	return false
 }
 
-// withParams adds parameters to a media type. Text that was converted is UTF-8.
+// withParams adds parameters to a media type, as many as leave it one that
+// declaredType reads: all, or the charset, or none. Text that was converted is UTF-8.
 func withParams(media string, params map[string]string, from string) string {
 	if from != "" {
 		params = maps.Clone(params)
@@ -71,7 +72,12 @@ func withParams(media string, params map[string]string, from string) string {
 		}
 		params["charset"] = utf8Name
 	}
-	return mime.FormatMediaType(media, params)
+	for _, params := range []map[string]string{params, only(params, "charset")} {
+		if full := mime.FormatMediaType(media, params); full != "" && len(full) <= maxMediaType {
+			return full
+		}
+	}
+	return media
 }
 
 // failure returns why a source is not in the store: what befell the source, else
