@@ -16,7 +16,7 @@ type cluster struct {
 	t        *testing.T
 	dir      string
 	url      string
-	env      []string            // of all programs
+	env      []string // of all programs
 	broker   *process
 	programs map[string]*process // by member
 	args     map[string][]string // by member: the program and its arguments

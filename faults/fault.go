@@ -21,6 +21,9 @@ type Fault struct {
 	Goal string
 	// Limit is how long it may take; LongLimit with -long. Defaults to 90 s and 30 min.
 	Limit, LongLimit time.Duration
+	// Gentle says that its short form waits more than it works, so that others like it
+	// may run beside it.
+	Gentle bool
 	// LongOnly leaves it out of the short form, unless -run asks for it.
 	LongOnly bool
 	// Run does it. The Report says what was done and measured. The error is [Cannot]

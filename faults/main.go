@@ -25,8 +25,11 @@ import (
 	"os/signal"
 	"path/filepath"
 	"regexp"
+	"sync"
 	"syscall"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"segue/faults/fleet"
 )
@@ -95,17 +98,16 @@ func run(ctx context.Context, o options, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	var rows []row
-	for _, f := range chosen {
+	var writing sync.Mutex
+	rows := runAll(ctx, o, chosen, func(f Fault) row {
 		r := f.do(ctx, o, programs, filepath.Join(dir, f.Name))
-		rows = append(rows, r)
 		if o.json {
+			writing.Lock()
+			defer writing.Unlock()
 			_ = json.NewEncoder(out).Encode(r) // what cannot be written is nobody's to read
 		}
-		if ctx.Err() != nil {
-			break
-		}
-	}
+		return r
+	})
 	if !o.json {
 		table(out, rows, o)
 	}
@@ -115,6 +117,39 @@ func run(ctx context.Context, o options, out io.Writer) error {
 		}
 	}
 	return ctx.Err()
+}
+
+// gentle is how many gentle faults run at a time.
+const gentle = 3
+
+// runAll runs faults one after the other, in the short form those that are gentle
+// before them and beside one another. It returns the rows in the order of the
+// faults, of those that were begun.
+func runAll(ctx context.Context, o options, chosen []Fault, do func(Fault) row) []row {
+	rows := make([]*row, len(chosen))
+	beside := new(errgroup.Group)
+	beside.SetLimit(gentle)
+	for i, f := range chosen {
+		if f.Gentle && !o.long {
+			beside.Go(func() error {
+				if ctx.Err() == nil {
+					rows[i] = new(do(f))
+				}
+				return nil
+			})
+		}
+	}
+	_ = beside.Wait() // none has an error
+	var begun []row
+	for i, f := range chosen {
+		if rows[i] == nil && ctx.Err() == nil {
+			rows[i] = new(do(f))
+		}
+		if rows[i] != nil {
+			begun = append(begun, *rows[i])
+		}
+	}
+	return begun
 }
 
 // choose returns the faults whose names match; those that take long only if they

@@ -19,21 +19,24 @@ func init() {
 		Run: netCut,
 	})
 	register(Fault{
-		Name:  "net-half-open",
-		Goal:  "0 acked starts lost, rows exact; dead connections that nobody closed replaced within 35 s",
-		Limit: 2 * time.Minute, LongLimit: 30 * time.Minute,
+		Name:   "net-half-open",
+		Gentle: true,
+		Goal:   "0 acked starts lost, rows exact; dead connections that nobody closed replaced within 35 s",
+		Limit:  2 * time.Minute, LongLimit: 30 * time.Minute,
 		Run: netHalfOpen,
 	})
 	register(Fault{
-		Name:  "net-slow",
-		Goal:  "never 10 s without progress, no attempt times out, no further attempts; rows exact",
-		Limit: 90 * time.Second, LongLimit: 30 * time.Minute,
+		Name:   "net-slow",
+		Gentle: true,
+		Goal:   "never 10 s without progress, no attempt times out, no further attempts; rows exact",
+		Limit:  90 * time.Second, LongLimit: 30 * time.Minute,
 		Run: netSlow,
 	})
 	register(Fault{
-		Name:  "net-lost-acks",
-		Goal:  "10 % of the broker's acknowledgements lost: 0 starts lost, nothing done twice, rows exact",
-		Limit: 2 * time.Minute, LongLimit: 40 * time.Minute,
+		Name:   "net-lost-acks",
+		Gentle: true,
+		Goal:   "10 % of the broker's acknowledgements lost: 0 starts lost, nothing done twice, rows exact",
+		Limit:  2 * time.Minute, LongLimit: 40 * time.Minute,
 		Run: netLostAcks,
 	})
 }

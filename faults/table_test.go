@@ -4,9 +4,12 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -91,5 +94,45 @@ func TestQuantile(t *testing.T) {
 	times := []time.Duration{5, 1, 3}
 	if quantile(nil, 0.5) != 0 || quantile(times, 0) != 1 || quantile(times, 0.5) != 3 || quantile(times, 1) != 5 {
 		t.Errorf("quantiles of 1, 3, 5 are %d, %d, %d", quantile(times, 0), quantile(times, 0.5), quantile(times, 1))
+	}
+}
+
+// TestRunAll holds that gentle faults run beside one another and others alone, that
+// the rows stand in order, and that in the long form each is alone.
+func TestRunAll(t *testing.T) {
+	t.Parallel()
+	chosen := []Fault{{Name: "a", Gentle: true}, {Name: "b"}, {Name: "c", Gentle: true}, {Name: "d"}}
+	for _, long := range []bool{false, true} {
+		var here, alone atomic.Int32
+		var both sync.WaitGroup
+		both.Add(2)
+		rows := runAll(t.Context(), options{long: long}, chosen, func(f Fault) row {
+			defer here.Add(-1)
+			switch n := here.Add(1); {
+			case f.Gentle && !long:
+				both.Done()
+				both.Wait() // for the other one
+			case n == 1:
+				alone.Add(1)
+			}
+			return row{Fault: f.Name}
+		})
+		var names []string
+		for _, r := range rows {
+			names = append(names, r.Fault)
+		}
+		if want := map[bool]int32{false: 2, true: 4}[long]; alone.Load() != want || strings.Join(names, "") != "abcd" {
+			t.Errorf("long %v: %v ran alone, rows %v", long, alone.Load(), names)
+		}
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	rows := runAll(ctx, options{}, chosen, func(f Fault) row {
+		if f.Name == "b" {
+			cancel()
+		}
+		return row{Fault: f.Name}
+	})
+	if len(rows) != 3 {
+		t.Errorf("%d rows of three faults that were begun", len(rows))
 	}
 }
