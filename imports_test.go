@@ -152,7 +152,7 @@ func TestOutsideIsKeptOutside(t *testing.T) {
 		outside string // prefix of import paths
 		only    []string
 	}{
-		{"github.com/nats-io/nats.go", []string{"broker", "daemon", "journal/jetstream", "document/objectstore", "services/fetcher/turns", "faults", "faults/fleet"}},
+		{"github.com/nats-io/nats.go", []string{"broker", "daemon", "bench", "journal/jetstream", "document/objectstore", "services/fetcher/turns", "faults", "faults/fleet"}},
 		{"github.com/nats-io/nats-server", []string{"broker"}},
 		{"github.com/nats-io/nkeys", []string{"access"}},
 		{"github.com/cloudevents/", []string{"events/cloudevents"}},

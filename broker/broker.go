@@ -49,6 +49,10 @@ type Config struct {
 	MinFree int64
 	// MaxPayload is the largest message, in bytes. Defaults to 1 MiB.
 	MaxPayload int32
+	// SyncLater has the server sync its files every two minutes, in place of before each
+	// acknowledgement: what it acknowledged since is lost with the power. It is there to
+	// measure what syncing costs.
+	SyncLater bool
 	// Log takes what the server has to say: its errors and warnings at those
 	// levels, all else at debug. Defaults to no log.
 	Log *slog.Logger
@@ -136,7 +140,7 @@ func (c Config) options() (*server.Options, error) {
 		StoreDir:           c.Dir, // the server adds "jetstream"
 		JetStreamMaxStore:  c.MaxStore,
 		JetStreamMaxMemory: DefaultMaxMemory,
-		SyncAlways:         true,
+		SyncAlways:         !c.SyncLater,
 		MaxPayload:         c.MaxPayload,
 		NoSigs:             true, // signals belong to the program
 		DontListen:         c.Listen == "",

@@ -103,6 +103,11 @@ func (c Connection) options(name string, log *slog.Logger) jetstream.ConnectOpti
 	}
 }
 
+// Dial connects to a broker and no more.
+func Dial(ctx context.Context, c Connection, name string, log *slog.Logger) (*nats.Conn, error) {
+	return jetstream.Connect(ctx, c.options(name, log))
+}
+
 // Connect connects to a broker and opens what Segue keeps on it.
 func Connect(ctx context.Context, c Connection, log *slog.Logger, o BusOptions) (*Bus, error) {
 	options := c.options(o.Name, log)

@@ -168,7 +168,12 @@ func (e Event) Validate() error {
 	if count += len(e.Extensions); count > MaxAttributes {
 		return fmt.Errorf("%w: %d attributes, at most %d are read", ErrEvent, count, MaxAttributes)
 	}
-	for _, t := range []time.Time{e.Time, e.Expiry} {
+	return e.checkBounds()
+}
+
+// checkBounds looks at what is no text.
+func (e *Event) checkBounds() error {
+	for _, t := range [...]time.Time{e.Time, e.Expiry} {
 		if year := t.UTC().Year(); year < 0 || year > 9999 {
 			return fmt.Errorf("%w: a time in the year %d cannot be written", ErrEvent, year)
 		}

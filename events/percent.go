@@ -22,6 +22,16 @@ const upperHex = "0123456789ABCDEF"
 
 func plain(c byte) bool { return c > ' ' && c <= '~' && c != '"' && c != '%' }
 
+// plainText says that a value stands for itself and is one that [checkValue] takes.
+func plainText(s string) bool {
+	for i := range len(s) {
+		if !plain(s[i]) {
+			return false
+		}
+	}
+	return len(s) <= MaxAttributeBytes
+}
+
 func percentEncode(s string) string {
 	escaped := 0
 	for i := range len(s) {

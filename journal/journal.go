@@ -164,7 +164,7 @@ type Work interface {
 	Close()
 }
 
-// Delivery is a message under lease. It is settled once, by Ack or Nak; settling
+// Delivery is a message under lease. It is settled once, by Ack, DoubleAck or Nak; settling
 // it again, or when the lease is lost, returns ErrLost.
 type Delivery interface {
 	// Message returns the message. Its memory belongs to the caller.
@@ -173,9 +173,13 @@ type Delivery interface {
 	Stored() time.Time
 	// Count says how often this message has been delivered, from 1.
 	Count() int
-	// Ack removes the message from the queue. When it returns nil the broker has
+	// Ack removes the message from the queue, as far as the broker hears of it: it
+	// waits for no answer, and a message whose ack is lost comes again. It is for
+	// what has left its trace already and is recognised then.
+	Ack() error
+	// DoubleAck removes the message from the queue. When it returns nil the broker has
 	// confirmed that it will not deliver it again.
-	Ack(ctx context.Context) error
+	DoubleAck(ctx context.Context) error
 	// Nak gives the message back, to be delivered again after the delay.
 	Nak(delay time.Duration) error
 	// Extend renews the lease: from now it lasts [Lease] again.

@@ -8,7 +8,7 @@ var intake = []Mutant{
 		Bit:   "Consumers with auto-ack (RabbitMQ) or auto-commit (Kafka): what was taken up when they died is lost.",
 		File:  "saga/engine/intake.go",
 		Old:   "result := startAccepted",
-		New:   "result := startAccepted\n\t_ = d.Ack(ctx)",
+		New:   "result := startAccepted\n\t_ = d.DoubleAck(ctx)",
 		Tests: []Test{{"./saga/engine", "TestFullJournal|TestStartComesAgain"}},
 	},
 	{

@@ -8,7 +8,7 @@ var participant = []Mutant{
 		Bit:   "Consumers with auto-ack (RabbitMQ) or auto-commit (Kafka): what was taken up when they died is lost.",
 		File:  "participant/run.go",
 		Old:   "lease := holdLease(",
-		New:   "_ = d.Ack(ctx)\n\tlease := holdLease(",
+		New:   "_ = d.DoubleAck(ctx)\n\tlease := holdLease(",
 		Tests: []Test{{"./participant", "TestPromise|TestWorkerDies"}},
 	},
 	{
@@ -73,8 +73,8 @@ var participant = []Mutant{
 		Bug:   "The lease of a command is not renewed, so that long work is done by several workers at once.",
 		Bit:   "Celery on Redis, which hands out again what takes longer than visibility_timeout.",
 		File:  "participant/lease.go",
-		Old:   "NewTicker(length / renewals)",
-		New:   "NewTicker(1000 * length)",
+		Old:   "time.AfterFunc(length/renewals, l.renew)",
+		New:   "time.AfterFunc(1000*length, l.renew)",
 		Tests: []Test{{"./participant", "TestLeaseIsRenewed"}},
 	},
 	{

@@ -2,7 +2,6 @@ package participant
 
 import (
 	"context"
-	"log/slog"
 	"time"
 
 	"segue/events"
@@ -23,7 +22,7 @@ const (
 // was delivered; so an old command is looked after whatever its count says.
 //
 // Without an answer the command is handled: handlers bear to be asked twice.
-func (r *runner) answered(ctx context.Context, command events.Subject, d journal.Delivery, log *slog.Logger) bool {
+func (r *runner) answered(ctx context.Context, command events.Subject, d journal.Delivery, log *attemptLog) bool {
 	if d.Count() == 1 && r.clock.Now().Sub(d.Stored()) < fresh {
 		return false
 	}
@@ -31,11 +30,11 @@ func (r *runner) answered(ctx context.Context, command events.Subject, d journal
 	defer cancel()
 	outcomes, err := r.Journal.Load(ctx, command.With(events.KindOutcome).String())
 	if err != nil {
-		log.Warn("outcome could not be looked up; the command is handled", "error", err)
+		log.line().Warn("outcome could not be looked up; the command is handled", "error", err)
 		return false
 	}
 	if len(outcomes) > 0 {
-		log.Info("command has its outcome already", "delivery", d.Count())
+		log.line().Info("command has its outcome already", "delivery", d.Count())
 	}
 	return len(outcomes) > 0
 }

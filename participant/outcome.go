@@ -97,12 +97,12 @@ func (r *runner) tryPublish(ctx context.Context, outcome events.Entry, within ti
 // outcome is stored first: completed work must not be lost, and a failure that
 // leaves it unknown what was done is undone whatever happens after it. What never
 // reaches a handler never will.
-func (r *runner) promise(ctx context.Context, d journal.Delivery, outcome events.Entry, log *slog.Logger) (events.Entry, bool) {
+func (r *runner) promise(ctx context.Context, d journal.Delivery, outcome events.Entry, log *attemptLog) (events.Entry, bool) {
 	var f events.Failed
 	if outcome.Event.Type != events.TypeStepFailed || events.ReadData(outcome.Event, &f) != nil || f.Unknown || f.Code == CodeBadInput {
 		return outcome, false
 	}
-	if r.ack(ctx, d, log) {
+	if r.ackSurely(ctx, d, log) {
 		return outcome, true
 	}
 	return broken(outcome), false
@@ -134,17 +134,18 @@ func broken(outcome events.Entry) events.Entry {
 }
 
 // settled reports an attempt that has its outcome.
-func (r *runner) settled(outcome events.Entry, took time.Duration, log *slog.Logger) {
+func (r *runner) settled(outcome events.Entry, took time.Duration, log *attemptLog) {
 	r.Metrics.settled(r.service.name, outcome.Event.Type, took)
-	log = log.With("outcome", outcome.Event.Type, "took", took.Round(time.Millisecond).String())
 	switch outcome.Event.Type {
 	case events.TypeStepCompleted, events.TypeUndoCompleted:
-		log.Info("attempt completed")
+		if r.log.Enabled(context.Background(), slog.LevelInfo) {
+			log.ending(outcome, took).Info("attempt completed")
+		}
 	default:
 		var f events.Failed
 		_ = events.ReadData(outcome.Event, &f) // our own data
 		r.Metrics.failed(r.service.name, f.Code)
-		log.Warn("attempt failed", "code", f.Code, "reason", f.Message, "retryable", f.Retryable)
+		log.ending(outcome, took).Warn("attempt failed", "code", f.Code, "reason", f.Message, "retryable", f.Retryable)
 	}
 }
 

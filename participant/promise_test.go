@@ -33,12 +33,17 @@ type notedAck struct {
 	err   error
 }
 
-func (n notedAck) Ack(ctx context.Context) error {
+func (n notedAck) Ack() error {
+	n.notes.add("ack")
+	return n.Delivery.Ack()
+}
+
+func (n notedAck) DoubleAck(ctx context.Context) error {
 	n.notes.add("ack")
 	if n.err != nil {
 		return n.err
 	}
-	return n.Delivery.Ack(ctx)
+	return n.Delivery.DoubleAck(ctx)
 }
 
 // notedAppend is a journal that notes each append.

@@ -166,13 +166,12 @@ func (r *runner) take(ctx context.Context, d journal.Delivery) {
 	entry, err := events.DecodeEntry(d.Message(), d.Stored(), 0)
 	if errors.Is(err, events.ErrSubject) {
 		r.log.Error("command on a strange subject", "subject", d.Message().Subject, "error", err)
-		r.ack(ctx, d, r.log)
+		r.ack(d, &attemptLog{base: r.log})
 		return
 	}
-	log := r.log.With("run", entry.Subject.Run, "step", entry.Subject.Step, "attempt", entry.Subject.Attempt.String(),
-		"correlation_id", entry.Event.CorrelationID)
+	log := &attemptLog{base: r.log, entry: entry}
 	if err == nil && r.idle(entry, log) || r.answered(ctx, entry.Subject, d, log) {
-		r.ack(ctx, d, log)
+		r.ack(d, log)
 		return
 	}
 	lease := holdLease(ctx, d, r.Lease)
@@ -188,7 +187,7 @@ func (r *runner) take(ctx context.Context, d journal.Delivery) {
 	default:
 		handling, span := tracing.Process(lease.ctx, r.Traces, entry, d.Count())
 		if span.IsRecording() {
-			log = log.With("trace_id", span.SpanContext().TraceID().String())
+			log.trace = span.SpanContext().TraceID().String()
 		}
 		outcome, err = r.handle(handling, entry, d.Count() > 1, log)
 		traced(span, outcome, err)
@@ -204,17 +203,17 @@ func (r *runner) take(ctx context.Context, d journal.Delivery) {
 	}
 	switch {
 	case err != nil && acked:
-		log.Warn("failure could not be stored; the step will time out", "error", err)
+		log.line().Warn("failure could not be stored; the step will time out", "error", err)
 		return
 	case err != nil:
-		log.Warn("command goes back to its queue", "error", err)
+		log.line().Warn("command goes back to its queue", "error", err)
 		_ = d.Nak(retryDelay) // if it does not arrive the lease runs out
 		r.Metrics.returned(r.service.name)
 		return
 	}
 	r.settled(outcome, time.Since(begin), log)
 	if !acked {
-		r.ack(ctx, d, log)
+		r.ack(d, log)
 	}
 }
 
@@ -223,15 +222,15 @@ const retryDelay = 2 * time.Second
 
 // idle says that a message of the queue asks for nothing: another version's
 // command, one that was withheld or skipped, or one whose outcome is a timeout by now.
-func (r *runner) idle(e events.Entry, log *slog.Logger) bool {
+func (r *runner) idle(e events.Entry, log *attemptLog) bool {
 	switch {
 	case e.Event.Type == events.TypeStepWithheld || e.Event.Type == events.TypeStepSkipped:
 		return true
 	case e.Event.Type != events.TypeStepRequested && e.Event.Type != events.TypeUndoRequested:
-		log.Warn("command of an unknown type is left alone", "type", e.Event.Type)
+		log.line().Warn("command of an unknown type is left alone", "type", e.Event.Type)
 		return true
 	case !e.Event.Expiry.IsZero() && r.clock.Now().After(e.Event.Expiry):
-		log.Info("command expired before it was taken up", "expired", e.Event.Expiry)
+		log.line().Info("command expired before it was taken up", "expired", e.Event.Expiry)
 		return true
 	}
 	return false
@@ -243,7 +242,7 @@ func (r *runner) idle(e events.Entry, log *slog.Logger) bool {
 //
 // A command that was delivered before may have been worked on before, and
 // nobody knows how far: then no failure can promise that nothing was done.
-func (r *runner) handle(ctx context.Context, e events.Entry, again bool, log *slog.Logger) (events.Entry, error) {
+func (r *runner) handle(ctx context.Context, e events.Entry, again bool, log *attemptLog) (events.Entry, error) {
 	if !e.Event.Expiry.IsZero() {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, e.Event.Expiry.Sub(r.clock.Now()))
@@ -289,10 +288,10 @@ func (r *runner) checkOut(ctx context.Context, e events.Event) (events.Event, er
 }
 
 // call calls the handler and turns a panic into an error.
-func (r *runner) call(ctx context.Context, e events.Entry, log *slog.Logger) (output []byte, err error) {
+func (r *runner) call(ctx context.Context, e events.Entry, log *attemptLog) (output []byte, err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			log.Error("handler panicked", "panic", p, "stack", stack())
+			log.line().Error("handler panicked", "panic", p, "stack", stack())
 			err = &Error{Code: CodePanic, Unknown: true, Err: fmt.Errorf("handler panicked: %v", p)}
 		}
 	}()
@@ -305,14 +304,21 @@ func (r *runner) call(ctx context.Context, e events.Entry, log *slog.Logger) (ou
 // ackTimeout is how long an ack is waited for.
 const ackTimeout = 5 * time.Second
 
-// ack takes the command out of its queue and says whether that is sure. If it is
-// not, the command comes again; with its outcome stored that changes nothing.
-func (r *runner) ack(ctx context.Context, d journal.Delivery, log *slog.Logger) bool {
+// ack takes a command out of its queue whose outcome is stored, or that asks for
+// nothing. Should the ack get lost, the command comes again, and the same is found.
+func (r *runner) ack(d journal.Delivery, log *attemptLog) {
+	if err := d.Ack(); err != nil {
+		log.line().Debug("command was not acked", "error", err)
+	}
+}
+
+// ackSurely takes the command out of its queue and says whether that is sure.
+func (r *runner) ackSurely(ctx context.Context, d journal.Delivery, log *attemptLog) bool {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), ackTimeout)
 	defer cancel()
-	err := d.Ack(ctx)
+	err := d.DoubleAck(ctx)
 	if err != nil {
-		log.Debug("command was not acked", "error", err)
+		log.line().Debug("command was not acked", "error", err)
 	}
 	return err == nil
 }

@@ -42,6 +42,7 @@ type commandLine struct {
 	Check    checkCommand    `cmd:"" help:"Check saga definitions: what is wrong with them, or what they do."`
 	Apply    applyCommand    `cmd:"" help:"Check saga definitions and give them to a running system."`
 	Schema   schemaCommand   `cmd:"" help:"Register schemas by name and version, list and show them."`
+	Bench    benchCommand    `cmd:"" help:"Measure how many runs a second Segue moves here, and how many the broker alone would."`
 	Keys     keysCommand     `cmd:"" help:"Make keys and permissions for the broker."`
 }
 
@@ -76,6 +77,7 @@ func run(ctx context.Context, args []string) int {
 		fmt.Fprintf(os.Stderr, "\nsegue: %v\n", err)
 		return 2
 	}
+	daemon.Ballast()
 	selected.BindTo(ctx, (*context.Context)(nil))
 	switch err := selected.Run(&c.globals); {
 	case err == nil:

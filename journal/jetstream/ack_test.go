@@ -31,11 +31,11 @@ func TestAckNeedsAnAnswer(t *testing.T) {
 	r.stop()
 	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
 	defer cancel()
-	if err := d.Ack(ctx); err == nil {
+	if err := d.DoubleAck(ctx); err == nil {
 		t.Error("a command was acked without a broker")
 	}
 	r.start(t)
-	if err := d.Ack(within(t, time.Minute)); err != nil {
+	if err := d.DoubleAck(within(t, time.Minute)); err != nil {
 		t.Errorf("with a broker: %v", err)
 	}
 }

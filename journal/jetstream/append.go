@@ -20,8 +20,6 @@ const (
 	// AppendPatience is how long Append goes on trying if its context has no
 	// deadline.
 	AppendPatience = 30 * time.Second
-	// maxInFlight is how many messages of one call wait for their acks at a time.
-	maxInFlight = 64
 	// ownHeaders is room for the headers that are added here, in bytes.
 	ownHeaders = 256
 )
@@ -58,7 +56,7 @@ func (j *Journal) Append(ctx context.Context, messages ...events.Message) error 
 		defer cancel()
 	}
 	return j.during(ctx, func(ctx context.Context) error {
-		return errors.Join(j.persist(ctx, runs, j.runs.store), j.persist(ctx, others, j.publish))
+		return errors.Join(j.persist(ctx, runs, j.runs.store), j.persist(ctx, others, j.sent.publish))
 	})
 }
 
@@ -71,9 +69,12 @@ func (j *Journal) prepare(m events.Message) (*nats.Msg, error) {
 		return nil, fmt.Errorf("no stream keeps subject %q: %w", m.Subject, events.ErrSubject)
 	}
 	msg := &nats.Msg{Subject: m.Subject, Header: make(nats.Header, len(m.Header)+len(ownHeaderNames)), Data: bytes.Clone(m.Data)}
+	all := make([]string, 0, len(m.Header)) // one allocation for the values of all headers
 	for name, values := range m.Header {
 		if !strings.HasPrefix(name, conditions) {
-			msg.Header[name] = slices.Clone(values)
+			begin := len(all)
+			all = append(all, values...)
+			msg.Header[name] = all[begin:len(all):len(all)]
 		}
 	}
 	if root.asks {
@@ -136,51 +137,4 @@ func missing(messages []*nats.Msg, errs []error) (left []*nats.Msg, err error) {
 		left = append(left, messages[i])
 	}
 	return left, err
-}
-
-// publish sends messages one by one, in order, without waiting for one to be
-// stored before the next is sent, and returns the verdict on each.
-func (j *Journal) publish(ctx context.Context, messages []*nats.Msg) []error {
-	errs := make([]error, len(messages))
-	if len(messages) == 1 {
-		errs[0] = j.publishOne(ctx, messages[0])
-		return errs
-	}
-	acks := make([]jetstream.PubAckFuture, len(messages))
-	settle := func(i int) {
-		if acks[i] != nil {
-			errs[i] = outcome(ctx, acks[i])
-		}
-	}
-	for i, m := range messages {
-		if i >= maxInFlight {
-			settle(i - maxInFlight)
-		}
-		// The client must not try again by itself: it would do so behind the messages
-		// sent since. Its stall wait is far above what maxInFlight lets wait.
-		acks[i], errs[i] = j.js.PublishMsgAsync(m, jetstream.WithRetryAttempts(0), jetstream.WithStallWait(requestTimeout))
-		errs[i] = verdict(errs[i])
-	}
-	for i := max(0, len(messages)-maxInFlight); i < len(messages); i++ {
-		settle(i)
-	}
-	return errs
-}
-
-func outcome(ctx context.Context, ack jetstream.PubAckFuture) error {
-	select {
-	case <-ack.Ok():
-		return nil
-	case err := <-ack.Err():
-		return verdict(err)
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
-
-func (j *Journal) publishOne(ctx context.Context, m *nats.Msg) error {
-	return verdict(j.link.online(ctx, func(ctx context.Context) error {
-		_, err := j.js.PublishMsg(ctx, m, jetstream.WithRetryAttempts(0))
-		return err
-	}))
 }

@@ -190,7 +190,7 @@ func BenchmarkConsume(b *testing.B) {
 		for range commands {
 			d, err := work.Next(b.Context())
 			if err == nil {
-				err = d.Ack(b.Context())
+				err = d.DoubleAck(b.Context())
 			}
 			if err != nil {
 				b.Fatal(err)

@@ -3,6 +3,7 @@ package jetstream
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
@@ -30,6 +31,7 @@ const (
 type committer struct {
 	j     *Journal
 	queue chan *submission
+	costs costs
 }
 
 // submission is what one caller brings. The committer owns it from the moment
@@ -143,30 +145,81 @@ func fit(messages []*nats.Msg) int {
 	return len(messages)
 }
 
-// storeBatch stores many messages with one sync if none of their subjects is
-// taken, and one by one otherwise: the server refuses a batch whole, and does
-// not tell for which message.
+// storeBatch stores many messages in one atomic batch if that is the cheaper way and
+// none of their subjects is taken, and one by one otherwise: the server refuses a
+// batch whole, and does not tell for which message.
 func (c *committer) storeBatch(messages []*nats.Msg) []error {
 	if len(messages) < minBatch {
-		return c.j.publish(c.j.ctx, messages)
+		return c.j.sent.publish(c.j.ctx, messages)
 	}
-	err := c.j.link.online(c.j.ctx, func(ctx context.Context) error {
-		_, err := jetstreamext.PublishMsgBatch(ctx, c.j.js, messages, jetstreamext.BatchFlowControl{})
-		return err
-	})
-	if err == nil {
-		return all(messages, nil)
-	}
-	if api := new(jetstream.APIError); !errors.As(err, &api) {
-		return all(messages, verdict(err)) // nobody is there to ask one by one
-	}
-	for _, m := range messages {
-		m.Reply = ""
-		for _, h := range batchHeaderNames {
-			m.Header.Del(h)
+	begin := time.Now()
+	if c.costs.atomic(begin) {
+		err := c.j.link.online(c.j.ctx, func(ctx context.Context) error {
+			_, err := jetstreamext.PublishMsgBatch(ctx, c.j.js, messages, jetstreamext.BatchFlowControl{})
+			return err
+		})
+		if err == nil {
+			c.costs.took(true, len(messages), time.Since(begin))
+			return all(messages, nil)
 		}
+		for _, m := range messages { // what comes next may go alone
+			m.Reply = ""
+			for _, h := range batchHeaderNames {
+				m.Header.Del(h)
+			}
+		}
+		if api := new(jetstream.APIError); !errors.As(err, &api) {
+			return all(messages, verdict(err)) // nobody is there to ask one by one
+		}
+		return c.j.sent.publish(c.j.ctx, messages)
 	}
-	return c.j.publish(c.j.ctx, messages)
+	errs := c.j.sent.publish(c.j.ctx, messages)
+	if errors.Join(errs...) == nil {
+		c.costs.took(false, len(messages), time.Since(begin))
+	}
+	return errs
+}
+
+// costs is what storing a message has cost of late, in an atomic batch and alone.
+// Where the server syncs always a batch is far cheaper, having one sync for all; where
+// it does not, what is staged for a batch is for nothing. Nobody tells a client which
+// it is, so both are tried from time to time.
+type costs struct {
+	each [2]float64 // nanoseconds a message: alone, in a batch; 0 is unknown
+	seen [2]time.Time
+}
+
+const (
+	// costsLast is how long a cost is believed without having been seen again.
+	costsLast = 10 * time.Second
+	// costsWeight is the weight of the last cost that was seen.
+	costsWeight = 0.2
+)
+
+// atomic says whether the next messages are to go in an atomic batch.
+func (c *costs) atomic(now time.Time) bool {
+	const alone, batch = 0, 1
+	switch {
+	case now.Sub(c.seen[batch]) > costsLast:
+		c.seen[batch] = now // should it fail, it is not tried again and again
+		return true
+	case now.Sub(c.seen[alone]) > costsLast:
+		c.seen[alone] = now
+		return false
+	}
+	return c.each[batch] < c.each[alone]
+}
+
+func (c *costs) took(atomic bool, messages int, d time.Duration) {
+	way := 0
+	if atomic {
+		way = 1
+	}
+	each := float64(d) / float64(messages)
+	if c.each[way] > 0 {
+		each = costsWeight*each + (1-costsWeight)*c.each[way]
+	}
+	c.each[way], c.seen[way] = each, time.Now()
 }
 
 // batchHeaderNames are the headers of a batch, which the server stores.

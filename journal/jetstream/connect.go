@@ -76,7 +76,10 @@ func Connect(ctx context.Context, o ConnectOptions) (*nats.Conn, error) {
 			return nc, nil
 		}
 		err = fmt.Errorf("connect to broker %s: %w%s", redact(o.URL), hideSecrets(err, o.URL), hint(err))
-		if ctx.Err() != nil || time.Since(begin) >= o.Wait || !reachable(err) {
+		switch {
+		case ctx.Err() != nil:
+			return nil, fmt.Errorf("%w (%w)", err, ctx.Err())
+		case time.Since(begin) >= o.Wait || !reachable(err):
 			return nil, err
 		}
 		o.Log.Info("waiting for the broker", "error", err)

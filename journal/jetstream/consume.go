@@ -136,24 +136,18 @@ func (w *work) end(err error) {
 
 // pump fills free places until ctx is done or the connection is closed.
 func (w *work) pump(ctx context.Context) error {
-	var pause backoff
-	for {
-		free := w.claim(ctx)
-		if ctx.Err() != nil {
-			return journal.ErrClosed
-		}
-		got, err := w.pull(ctx, free)
-		for range free - got {
-			w.slots <- struct{}{}
-		}
+	for pause := (backoff{}); ; {
+		came, err := w.pull(ctx)
 		switch {
 		case ctx.Err() != nil:
 			return journal.ErrClosed
-		case err == nil:
-			pause = backoff{}
-			continue
 		case w.j.nc.IsClosed():
 			return fmt.Errorf("%w: %w", journal.ErrClosed, nats.ErrConnectionClosed)
+		case came:
+			pause = backoff{}
+		}
+		if err == nil {
+			continue // the connection broke
 		}
 		w.j.opts.Log.Debug("pull is tried again", "queue", w.consumer, "error", err)
 		_ = pause.sleep(ctx) // the end of ctx is found at the top
@@ -170,84 +164,39 @@ func gone(err error) bool {
 	return errors.Is(err, errEnded) || errors.Is(err, jetstream.ErrNoHeartbeat)
 }
 
-// claim waits for a free place and takes all there are.
-func (w *work) claim(ctx context.Context) (free int) {
-	select {
-	case <-w.slots:
-	case <-ctx.Done():
-		return 0
-	}
-	for free = 1; free < w.queue.Limit; free++ {
-		select {
-		case <-w.slots:
-		default:
-			return free
-		}
-	}
-	return free
-}
-
-// pull asks for messages and waits until they have all come, the request ends
-// at the broker, the connection breaks or ctx is done. It returns how many came.
+// pull asks for messages, again and again, until ctx is done, the connection breaks
+// (then its error is nil) or the broker does not answer as it should. It says
+// whether any came.
 //
 // The client library's Fetch would take a message that says "Status" in its header,
 // and has no data, for a word of the broker, see reader.
-func (w *work) pull(ctx context.Context, count int) (got int, err error) {
+func (w *work) pull(ctx context.Context) (came bool, err error) {
 	session, cancel, err := w.j.link.within(ctx)
 	if err != nil {
-		return 0, err
+		return false, err
 	}
 	defer cancel()
-	arrived := make(chan *nats.Msg, count+wordsRoom)
-	inbox, err := w.j.nc.ChanSubscribe(w.j.nc.NewInbox(), arrived)
+	p := &pull{work: w, arrived: make(chan *nats.Msg, w.queue.Limit+wordsRoom)}
+	p.inbox, err = w.j.nc.ChanSubscribe(w.j.nc.NewInbox(), p.arrived)
 	if err != nil {
-		return 0, err
+		return false, err
 	}
-	err = w.j.requestMessages(w.stream, w.consumer, inbox.Subject, pullRequest{count, pullExpires, pullHeartbeat})
-	if err == nil {
-		got, err = w.receive(session, arrived, count)
-	}
-	_ = inbox.Unsubscribe() // fails only when the connection is closed
-	for len(arrived) > 0 {
-		if m := <-arrived; m.Reply != "" {
-			got++
-			w.deliver(m)
+	err = p.run(session)
+	_ = p.inbox.Unsubscribe() // fails only when the connection is closed
+	for len(p.arrived) > 0 {
+		if m := <-p.arrived; m.Reply != "" {
+			p.take(m)
 		}
 	}
-	return got, err
-}
-
-// receive takes in what a request brings, up to count messages.
-func (w *work) receive(session context.Context, arrived <-chan *nats.Msg, count int) (got int, err error) {
-	quiet := time.NewTimer(2 * pullHeartbeat)
-	defer quiet.Stop()
-	for got < count {
-		select {
-		case <-session.Done():
-			return got, nil
-		case <-quiet.C:
-			return got, jetstream.ErrNoHeartbeat
-		case m := <-arrived:
-			quiet.Reset(2 * pullHeartbeat)
-			switch status := m.Header.Get(statusHeader); {
-			case m.Reply != "":
-				got++
-				w.deliver(m)
-			case status == statusExpired:
-				return got, nil
-			case status != statusHeartbeat:
-				return got, fmt.Errorf("%w: %s %s", errEnded, status, m.Header.Get(descriptionHeader))
-			}
-		}
-	}
-	return got, nil
+	p.giveUp(p.asked)
+	return p.came, err
 }
 
 // errEnded says that the broker ended a request before its time.
 var errEnded = errors.New("the request for messages was ended")
 
-// wordsRoom is room for the words of the broker beside the messages of a request.
-const wordsRoom = 16
+// wordsRoom is room for the words of the broker beside the messages of requests.
+const wordsRoom = 64
 
 // deliver puts a message where Next finds it. There is room: there are no more
 // deliveries than places.

@@ -41,7 +41,7 @@ func TestWorkerHoldsNoMoreThanItsLimit(t *testing.T) {
 			t.Fatal(err)
 		}
 		if held = append(held, d); len(held) == limit || i%2 == 0 {
-			if err := held[0].Ack(t.Context()); err != nil {
+			if err := held[0].DoubleAck(t.Context()); err != nil {
 				t.Fatal(err)
 			}
 			held = held[1:]
@@ -87,7 +87,7 @@ func TestCloseGivesBack(t *testing.T) {
 			t.Error("the one that was taken came again")
 		}
 	}
-	if err := first.Ack(t.Context()); err != nil {
+	if err := first.DoubleAck(t.Context()); err != nil {
 		t.Errorf("ack after close: %v", err)
 	}
 }
@@ -116,7 +116,7 @@ func TestConsumerDeleted(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := d.Ack(t.Context()); err != nil {
+	if err := d.DoubleAck(t.Context()); err != nil {
 		t.Error(err)
 	}
 }

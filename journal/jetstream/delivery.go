@@ -78,7 +78,7 @@ func (d *delivery) leave() {
 	d.w.slots <- struct{}{}
 }
 
-func (d *delivery) Ack(ctx context.Context) error {
+func (d *delivery) DoubleAck(ctx context.Context) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if !d.holds() {
@@ -91,16 +91,22 @@ func (d *delivery) Ack(ctx context.Context) error {
 	return nil
 }
 
+func (d *delivery) Ack() error { return d.send("ack", done) }
+
 func (d *delivery) Nak(delay time.Duration) error {
+	// With a delay of its own: a consumer's BackOff governs leases, not naks.
+	return d.send("nak", fmt.Appendf(nil, `-NAK {"delay": %d}`, max(delay, 0)))
+}
+
+// send settles the message and does not wait for the broker to say that it knows.
+func (d *delivery) send(doing string, what []byte) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if !d.holds() {
-		return d.lost("nak")
+		return d.lost(doing)
 	}
-	// With a delay of its own: a consumer's BackOff governs leases, not naks.
-	back := fmt.Appendf(nil, `-NAK {"delay": %d}`, max(delay, 0))
-	if err := d.w.j.reason(d.w.j.nc.Publish(d.reply, back)); err != nil {
-		return fmt.Errorf("nak %s: %w", d.message.Subject, err)
+	if err := d.w.j.reason(d.w.j.nc.Publish(d.reply, what)); err != nil {
+		return fmt.Errorf("%s %s: %w", doing, d.message.Subject, err)
 	}
 	d.leave()
 	return nil

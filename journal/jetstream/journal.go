@@ -20,6 +20,11 @@ type Journal struct {
 	opts Options
 	link *link
 	runs *committer
+	wide *wide
+	kept *finder
+	sent *publisher
+
+	partitions int // of SAGA_RUNS
 
 	ctx  context.Context // ends with the journal; its cause says why
 	end  context.CancelCauseFunc
@@ -43,21 +48,26 @@ var ErrNoJournal = errors.New("stream " + RunsStream + " does not exist: start a
 // the caller's, who closes it after the journal.
 func Open(ctx context.Context, nc *nats.Conn, o Options) (*Journal, error) {
 	return open(ctx, nc, o, func(ctx context.Context, j *Journal) error {
-		return Declare(ctx, j.js, o)
+		if err := Declare(ctx, j.js, o); err != nil {
+			return err
+		}
+		return j.count(ctx)
 	})
 }
 
 // Bind opens a journal that exists and creates nothing, as those do who may not.
 // It waits up to Options.Wait for it, and then returns [ErrNoJournal].
 func Bind(ctx context.Context, nc *nats.Conn, o Options) (*Journal, error) {
-	return open(ctx, nc, o, func(ctx context.Context, j *Journal) error {
-		s, err := j.stream(ctx, RunsStream)
-		if err != nil {
-			return err
-		}
-		_, err = partitionsOf(s.CachedInfo().Config)
-		return err
-	})
+	return open(ctx, nc, o, func(ctx context.Context, j *Journal) error { return j.count(ctx) })
+}
+
+// count reads the number of partitions.
+func (j *Journal) count(ctx context.Context) error {
+	s, err := j.stream(ctx, RunsStream)
+	if err == nil {
+		j.partitions, err = partitionsOf(s.CachedInfo().Config)
+	}
+	return err
 }
 
 func open(ctx context.Context, nc *nats.Conn, o Options, prepare func(context.Context, *Journal) error) (*Journal, error) {
@@ -68,7 +78,7 @@ func open(ctx context.Context, nc *nats.Conn, o Options, prepare func(context.Co
 	if err := checkServer(nc); err != nil {
 		return nil, err
 	}
-	js, err := jetstream.New(nc, jetstream.WithPublishAsyncTimeout(requestTimeout))
+	js, err := jetstream.New(nc)
 	if err != nil {
 		return nil, fmt.Errorf("open journal: %w", err)
 	}
@@ -76,7 +86,13 @@ func open(ctx context.Context, nc *nats.Conn, o Options, prepare func(context.Co
 	j.ctx, j.end = context.WithCancelCause(context.Background())
 	j.watchDenials()
 	j.link = newLink(j)
+	if j.sent, err = newPublisher(j); err != nil {
+		j.end(journal.ErrClosed)
+		return nil, fmt.Errorf("open journal: %w", j.reason(err))
+	}
 	j.runs = newCommitter(j)
+	j.wide = newWide(j)
+	j.kept = newFinder(j)
 	err = j.during(ctx, func(ctx context.Context) error { return j.begin(ctx, prepare) })
 	if err != nil {
 		j.Close()
@@ -90,7 +106,7 @@ func open(ctx context.Context, nc *nats.Conn, o Options, prepare func(context.Co
 func (j *Journal) Close() {
 	j.end(journal.ErrClosed)
 	j.busy.Wait()
-	j.js.CleanupPublisher()
+	j.sent.close()
 }
 
 // Info asks the broker.

@@ -60,6 +60,8 @@ func (j *Journal) loadAtOnce(ctx context.Context, root root, filter string) ([]j
 		return j.loadPage(ctx, root.stream, directGet{Seq: 1, Next: filter, Batch: loadPage, MaxBytes: loadBytes})
 	case !slices.ContainsFunc(tokens, wild):
 		return j.loadOne(ctx, root.stream, filter)
+	case root.stream == HistoryStream && len(tokens) == root.narrow+1 && !wild(tokens[root.narrow]):
+		return j.kept.find(ctx, filter)
 	case len(tokens) > root.narrow && !wild(tokens[root.narrow]): // the last message of each subject is the only one
 		return j.loadPage(ctx, root.stream, directGet{Last: []string{filter}, MaxBytes: loadBytes})
 	default:

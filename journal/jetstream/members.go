@@ -65,7 +65,7 @@ func (j *Journal) Members(ctx context.Context, id string) (<-chan []string, erro
 func (j *Journal) beat(ctx context.Context, id string) error {
 	ctx, cancel := context.WithTimeout(ctx, beatInterval)
 	defer cancel()
-	return j.publishOne(ctx, nats.NewMsg(membersPrefix+id))
+	return j.sent.publishOne(ctx, nats.NewMsg(membersPrefix+id))
 }
 
 // keepBeating gives signs of life until ctx is done, and leaves then.
@@ -93,7 +93,7 @@ func (j *Journal) leave(id string) {
 	defer cancel()
 	gone := nats.NewMsg(membersPrefix + id)
 	gone.Header.Set(kvOperation, kvDelete)
-	if err := j.publishOne(ctx, gone); err != nil {
+	if err := j.sent.publishOne(ctx, gone); err != nil {
 		j.opts.Log.Debug("leave did not arrive", "member", id, "error", err)
 	}
 }

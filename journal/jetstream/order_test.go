@@ -10,6 +10,7 @@ import (
 
 	"github.com/nats-io/nats.go"
 
+	"segue/events"
 	"segue/journal"
 )
 
@@ -55,4 +56,60 @@ func TestReaderSeesGap(t *testing.T) {
 	if got := take(13, 4); got != "0 false <nil>" || r.name != "" || r.last != 9 {
 		t.Errorf("behind a gap there is %s, and the reader is at %d with consumer %q; want it dropped at 9", got, r.last, r.name)
 	}
+}
+
+// TestHandOver: a feed goes over to the reading of all partitions when it has met it,
+// whichever of the two is ahead, and misses and repeats nothing.
+func TestHandOver(t *testing.T) {
+	t.Parallel()
+	w := &wide{lanes: make(map[string][]*lane)}
+	record := func(sequence uint64) journal.Record {
+		return journal.Record{Message: events.Message{Subject: "saga.run.07.x.started"}, Sequence: sequence}
+	}
+	for name, c := range map[string]struct {
+		before []uint64 // what the reading of all brings while the feed reads by itself
+		last   uint64   // what the feed has read then
+		meets  bool
+		behind []uint64 // what it still has to take
+		after  []uint64 // what the reading of all brings then
+		want   []uint64 // what the feed gets of that
+	}{
+		"nothing put by":   {nil, 5, false, nil, nil, nil},
+		"the feed behind":  {[]uint64{6, 7, 8}, 5, false, []uint64{6, 7, 8}, []uint64{9}, nil},
+		"they meet":        {[]uint64{6, 7, 8}, 6, true, []uint64{7, 8}, nil, nil},
+		"the feed ahead":   {[]uint64{6}, 8, true, nil, []uint64{7, 8, 9}, []uint64{9}},
+		"both at one":      {[]uint64{6}, 6, true, nil, []uint64{7, 8}, []uint64{7, 8}},
+		"other partitions": {[]uint64{6, 7}, 7, true, nil, []uint64{8}, []uint64{8}},
+	} {
+		f := &feed{records: make(chan journal.Record, buffered)}
+		l := &lane{feed: f, token: "07", cut: make(chan struct{})}
+		w.lanes = map[string][]*lane{"07": {l}}
+		for _, sequence := range c.before {
+			w.sort(t.Context(), record(sequence))
+			w.sort(t.Context(), journal.Record{Message: events.Message{Subject: "saga.run.08.y.started"}, Sequence: sequence})
+		}
+		if got := w.meets(l, c.last); got != c.meets {
+			t.Errorf("%s: meets is %v, want %v", name, got, c.meets)
+		}
+		if got := sequences(w.board(l, c.last)); !slices.Equal(got, c.behind) {
+			t.Errorf("%s: behind it are %v, want %v", name, got, c.behind)
+		}
+		for _, sequence := range c.after {
+			w.sort(t.Context(), record(sequence))
+		}
+		var got []journal.Record
+		for len(f.records) > 0 {
+			got = append(got, <-f.records)
+		}
+		if !slices.Equal(sequences(got), c.want) {
+			t.Errorf("%s: the feed gets %v, want %v", name, sequences(got), c.want)
+		}
+	}
+}
+
+func sequences(records []journal.Record) (list []uint64) {
+	for _, r := range records {
+		list = append(list, r.Sequence)
+	}
+	return list
 }

@@ -107,7 +107,7 @@ func TestLeastPrivilege(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if err := errors.Join(d.Extend(), d.Ack(t.Context())); err != nil {
+		if err := errors.Join(d.Extend(), d.DoubleAck(t.Context())); err != nil {
 			t.Error(err)
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"strconv"
 	"time"
 
@@ -55,6 +56,14 @@ type reader struct {
 	asked   int    // messages requested that have not come
 	place   uint64 // of the last message in the consumer
 	last    uint64 // its sequence in the stream
+}
+
+// newReader returns a reader that has not begun. What its consumer brings is not acked.
+func newReader(j *Journal, stream string, config jetstream.ConsumerConfig) *reader {
+	config.AckPolicy, config.MaxDeliver = jetstream.AckNonePolicy, 1
+	config.InactiveThreshold = readerLife
+	config.MemoryStorage, config.Replicas = true, 1
+	return &reader{j: j, stream: stream, config: config, left: math.MaxUint64}
 }
 
 // open makes the consumer, behind the last message if there was one.

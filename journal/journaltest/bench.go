@@ -186,7 +186,7 @@ func (b *bench) ack(d journal.Delivery) {
 	b.Helper()
 	ctx, cancel := b.lasting()
 	defer cancel()
-	b.must(d.Ack(ctx), "ack "+d.Message().Subject)
+	b.must(d.DoubleAck(ctx), "ack "+d.Message().Subject)
 }
 
 // The messages of the tests follow. Their data is their subject.

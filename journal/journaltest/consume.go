@@ -91,7 +91,7 @@ func workersShare(b *bench) {
 				return
 			}
 			if err == nil {
-				err = d.Ack(b.ctx)
+				err = d.DoubleAck(b.ctx)
 			}
 			if err != nil {
 				b.Errorf("work: %v", err)

@@ -37,7 +37,7 @@ func leaseRunsOut(b *bench) {
 		b.Errorf("the second delivery counts %d", again.Count())
 	}
 	b.wantErr(late.Extend(), "extend when the lease is lost", journal.ErrLost)
-	b.wantErr(late.Ack(b.ctx), "ack when the lease is lost", journal.ErrLost)
+	b.wantErr(late.DoubleAck(b.ctx), "ack when the lease is lost", journal.ErrLost)
 	b.wantErr(late.Nak(0), "nak when the lease is lost", journal.ErrLost)
 	b.must(again.Extend(), "extend by the one who has it")
 	b.ack(again)

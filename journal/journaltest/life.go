@@ -218,7 +218,7 @@ func (b *bench) finish(work journal.Work, n int, seen map[string]bool) {
 		d := b.take(work)
 		seen[string(d.Message().Data)] = true
 		ctx, cancel := context.WithTimeout(b.ctx, 2*time.Second)
-		if d.Ack(ctx) == nil {
+		if d.DoubleAck(ctx) == nil {
 			acked[string(d.Message().Data)] = true
 		}
 		cancel()

@@ -232,7 +232,7 @@ func purgedIsSettled(b *bench) {
 	b.purge("a")
 	b.must(first.Extend(), "extend after a purge")
 	b.ack(first)
-	b.wantErr(first.Ack(b.ctx), "ack again", journal.ErrLost)
+	b.wantErr(first.DoubleAck(b.ctx), "ack again", journal.ErrLost)
 	b.must(second.Nak(0), "nak after a purge")
 	b.ack(third)
 	b.append(b.command("b", "svc", "step", 1))

@@ -11,6 +11,7 @@ import (
 
 var settleTests = []test{
 	{"an acked start is gone", acksStarts},
+	{"what is acked without waiting is gone soon", acksSoon},
 	{"what is given back comes again", nakReturns},
 	{"what is given back waits for its delay", nakDelays},
 	{"a given back message goes to any worker", nakGoesToAnyone},
@@ -66,7 +67,8 @@ func nakGoesToAnyone(b *bench) {
 }
 
 func settlesOnce(b *bench) {
-	ack := func(d journal.Delivery) error { return d.Ack(b.ctx) }
+	ack := func(d journal.Delivery) error { return d.DoubleAck(b.ctx) }
+	soon := func(d journal.Delivery) error { return d.Ack() }
 	nak := func(d journal.Delivery) error { return d.Nak(time.Hour) }
 	extend := func(d journal.Delivery) error { return d.Extend() }
 	cases := []struct {
@@ -75,6 +77,7 @@ func settlesOnce(b *bench) {
 		second func(journal.Delivery) error
 	}{
 		{"ack, ack", ack, ack}, {"ack, nak", ack, nak}, {"ack, extend", ack, extend},
+		{"ack soon, ack", soon, ack}, {"ack, ack soon", ack, soon}, {"ack soon, nak", soon, nak}, {"nak, ack soon", nak, soon},
 		{"nak, ack", nak, ack}, {"nak, nak", nak, nak}, {"nak, extend", nak, extend},
 	}
 	work := b.consume(journal.Commands("svc", len(cases)))
@@ -104,6 +107,32 @@ func settlesAfterClose(b *bench) {
 	}
 	b.ack(d)
 	b.wantNone(next, quiet, "both are acked")
+}
+
+// acksSoon: more messages than there are places, so that all come only if each
+// ack arrives and frees its own.
+func acksSoon(b *bench) {
+	const places, messages = 2, 20
+	var want []string
+	for i := range messages {
+		m := b.command(fmt.Sprintf("r%02d", i), "svc", "step", 1)
+		want = append(want, m.Subject)
+		b.append(m)
+	}
+	work := b.consume(journal.Commands("svc", places))
+	var got []string
+	for range messages {
+		d := b.take(work)
+		got = append(got, d.Message().Subject)
+		b.must(d.Ack(), "ack")
+	}
+	slices.Sort(got)
+	slices.Sort(want) // by partition
+	if !slices.Equal(got, want) {
+		b.Errorf("%v came, want %v", got, want)
+	}
+	work.Close()
+	b.wantNone(b.consume(journal.Commands("svc", places)), quiet, "all are acked")
 }
 
 func acksStarts(b *bench) {

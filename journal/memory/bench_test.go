@@ -80,7 +80,7 @@ func answer(ctx context.Context, t *testing.T, c *memory.Client) {
 		if err := c.Append(ctx, named(s.With(events.KindOutcome), "svc")); err != nil {
 			t.Errorf("append: %v", err)
 		}
-		if err := d.Ack(ctx); err != nil {
+		if err := d.DoubleAck(ctx); err != nil {
 			t.Errorf("ack: %v", err)
 		}
 	}

@@ -79,7 +79,7 @@ func TestLostAck(t *testing.T) {
 		}
 		d := take(t, j)
 		for range 2 { // the broker has done it, and a second try is no theft
-			wantErr(t, d.Ack(t.Context()), memory.ErrTimeout)
+			wantErr(t, d.DoubleAck(t.Context()), memory.ErrTimeout)
 		}
 		wait(2 * journal.Lease)
 		if again := taken(t, j); again != nil {
@@ -118,7 +118,7 @@ func TestDuplicate(t *testing.T) {
 		if first.Count() != 1 || second.Count() != 2 {
 			t.Errorf("the deliveries count %d and %d", first.Count(), second.Count())
 		}
-		wantErr(t, first.Ack(t.Context()), journal.ErrLost)
+		wantErr(t, first.DoubleAck(t.Context()), journal.ErrLost)
 	})
 }
 
@@ -139,7 +139,7 @@ func TestKill(t *testing.T) {
 		c.Kill()
 		wantErr(t, <-asked, journal.ErrClosed)
 		wantErr(t, c.Append(t.Context(), command("c")), journal.ErrClosed)
-		wantErr(t, d.Ack(t.Context()), journal.ErrClosed)
+		wantErr(t, d.DoubleAck(t.Context()), journal.ErrClosed)
 		wantErr(t, d.Extend(), journal.ErrClosed)
 		wantErr(t, d.Nak(0), journal.ErrClosed)
 		if n := stored(t, j); n != 1 {
@@ -224,7 +224,7 @@ func TestWorkQueueMakesRoom(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := d.Ack(t.Context()); err != nil {
+		if err := d.DoubleAck(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 		if err := j.Append(t.Context(), m); err != nil {

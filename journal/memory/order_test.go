@@ -62,7 +62,7 @@ func TestReorder(t *testing.T) {
 				t.Fatal(err)
 			}
 			runs = append(runs, run)
-			if err := d.Ack(t.Context()); err != nil {
+			if err := d.DoubleAck(t.Context()); err != nil {
 				t.Fatal(err)
 			}
 		}

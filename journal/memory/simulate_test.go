@@ -164,7 +164,7 @@ func (w *workload) handle(ctx context.Context, c *memory.Client, d journal.Deliv
 		w.t.Errorf("parse: %v", err)
 	}
 	w.insist(ctx, c, named(s.With(events.KindOutcome), "svc"))
-	_ = d.Ack(ctx) // lost or not, the outcome is there
+	_ = d.DoubleAck(ctx) // lost or not, the outcome is there
 }
 
 func TestSameSeedSameRun(t *testing.T) {

@@ -162,9 +162,18 @@ func (d *delivery) Stored() time.Time { return d.item.record.stored }
 // Count implements [journal.Delivery].
 func (d *delivery) Count() int { return d.count }
 
-// Ack implements [journal.Delivery]. After [ErrTimeout], or the context's end, it
-// may be called again.
-func (d *delivery) Ack(ctx context.Context) error {
+// Ack implements [journal.Delivery].
+func (d *delivery) Ack() error {
+	if err := d.claim("ack "+d.item.record.Subject, true); err != nil {
+		return err
+	}
+	d.send(func() { d.queue.remove(d) })
+	return nil
+}
+
+// DoubleAck implements [journal.Delivery]. After [ErrTimeout], or the context's end,
+// it may be called again.
+func (d *delivery) DoubleAck(ctx context.Context) error {
 	doing := "ack " + d.item.record.Subject
 	if err := d.claim(doing, true); err != nil {
 		return err

@@ -98,7 +98,7 @@ func (e *Engine) takeStart(ctx context.Context, d journal.Delivery) {
 	e.Metrics.start(result)
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), ackTimeout)
 	defer cancel()
-	if err := d.Ack(ctx); err != nil {
+	if err := d.DoubleAck(ctx); err != nil {
 		e.Log.Debug("start was not acked", "error", err) // it comes again and finds its run
 	}
 }

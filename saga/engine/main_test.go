@@ -176,7 +176,7 @@ func (s *stage) take(d journal.Delivery, decide func(command events.Entry) answe
 			}
 		}
 	}
-	_ = d.Ack(s.ctx)
+	_ = d.DoubleAck(s.ctx)
 }
 
 func reply(command events.Entry, a answer) events.Message {

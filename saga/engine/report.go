@@ -23,12 +23,18 @@ func (p *partition) about(a *account) *slog.Logger {
 	return log
 }
 
+// tells says that lines at level info are written: to put one together costs more
+// than to decide.
+func (p *partition) tells() bool { return p.log.Enabled(context.Background(), slog.LevelInfo) }
+
 func (p *partition) beginning(started events.Entry) {
 	a := p.ledger.runs[started.Subject.Run]
 	if a == nil {
 		return
 	}
-	p.about(a).Info("run began")
+	if p.tells() {
+		p.about(a).Info("run began")
+	}
 	p.Metrics.began(a.run.Definition.Name)
 }
 

@@ -168,7 +168,7 @@ type hastyWork struct{ journal.Work }
 func (w hastyWork) Next(ctx context.Context) (journal.Delivery, error) {
 	d, err := w.Work.Next(ctx)
 	if err == nil {
-		_ = d.Ack(ctx) // whatever comes of it
+		_ = d.DoubleAck(ctx) // whatever comes of it
 	}
 	return d, err
 }
