@@ -108,20 +108,22 @@ func (j *Journal) loadPage(ctx context.Context, stream string, request directGet
 	if err != nil {
 		return nil, err
 	}
-	inbox := j.nc.NewRespInbox()
-	answers, err := j.nc.SubscribeSync(inbox)
+	answers := make(chan *nats.Msg, loadPage+wordsRoom)
+	inbox, err := j.nc.ChanSubscribe(j.nc.NewInbox(), answers)
 	if err != nil {
 		return nil, err
 	}
-	defer func() { _ = answers.Unsubscribe() }() // fails only when the connection is closed
-	if err := j.nc.PublishRequest("$JS.API.DIRECT.GET."+stream, inbox, data); err != nil {
+	defer func() { _ = inbox.Unsubscribe() }() // fails only when the connection is closed
+	if err := j.nc.PublishRequest("$JS.API.DIRECT.GET."+stream, inbox.Subject, data); err != nil {
 		return nil, err
 	}
 	var records []journal.Record
 	for {
-		m, err := answers.NextMsgWithContext(ctx)
-		if err != nil {
-			return nil, err
+		var m *nats.Msg
+		select {
+		case m = <-answers:
+		case <-ctx.Done():
+			return nil, ctx.Err()
 		}
 		r, status, err := answered(m, batchAnswerHeaderNames)
 		switch {
