@@ -105,6 +105,12 @@ func NewFetcher(cfg Config, docs document.Store) (*Fetcher, error) {
 // the one that is known. The package documentation lists its failures; after one
 // there is no document.
 func (f *Fetcher) Fetch(ctx context.Context, c participant.Command[Input]) (Output, error) {
+	out, err := f.fetch(ctx, c)
+	f.metrics.failed(err)
+	return out, err
+}
+
+func (f *Fetcher) fetch(ctx context.Context, c participant.Command[Input]) (Output, error) {
 	o, err := f.newOrder(c.Input)
 	if err != nil {
 		return Output{}, err
