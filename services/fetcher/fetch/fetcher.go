@@ -48,6 +48,8 @@ type Output struct {
 	Sniffed string `json:"sniffed,omitempty"`
 	// Charset is the one that the document was converted from to UTF-8.
 	Charset string `json:"charset,omitempty"`
+	// Version is that of the fetcher.
+	Version string `json:"version,omitempty"`
 }
 
 // Fetcher fetches documents into a store. All methods may be called concurrently.
