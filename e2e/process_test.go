@@ -182,10 +182,11 @@ func (p *process) logged(message string) map[string]any {
 type result struct {
 	status         int
 	stdout, stderr string
+	usage          syscall.Rusage
 }
 
-// commandTimeout is how long a command may take.
-const commandTimeout = 90 * time.Second
+// commandTimeout is how long a command may take: the longest ingests a million records.
+const commandTimeout = 3 * time.Minute
 
 // run runs a command to its end.
 func (j job) run(t *testing.T, path string, args ...string) result {
@@ -210,7 +211,11 @@ func (j job) try(path string, args ...string) (result, error) {
 	if exit := new(exec.ExitError); err != nil && !errors.As(err, &exit) {
 		return result{}, err
 	}
-	return result{cmd.ProcessState.ExitCode(), stdout.String(), stderr.String()}, nil
+	r := result{status: cmd.ProcessState.ExitCode(), stdout: stdout.String(), stderr: stderr.String()}
+	if usage, ok := cmd.ProcessState.SysUsage().(*syscall.Rusage); ok {
+		r.usage = *usage
+	}
+	return r, nil
 }
 
 // want fails the test unless the command ended with a status and wrote what was

@@ -32,8 +32,8 @@ import (
 //	<!-- output -->
 //
 // Each of its lines has to come, in whatever order, for several runs go on at a
-// time; there may be further lines. Runs of blanks are alike, and so are two times, durations, ids, digests, dates,
-// ports or byte counts: see the wildcards below. "..." stands for anything.
+// time; there may be further lines. Runs of blanks are alike, and so are two times, durations, ids, digests,
+// versions, dates, ports or byte counts: see the wildcards below. "..." stands for anything.
 
 // block is one block of README.md.
 type block struct {
@@ -89,6 +89,7 @@ func readBlocks(page string) ([]block, error) {
 
 // wildcards are what differs from one run to the next.
 var wildcards = []*regexp.Regexp{
+	regexp.MustCompile(`\bv\d+\.\d+\.\d+[0-9A-Za-z.+-]*|\(devel\)`),                                 // versions
 	regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}`),              // ids
 	regexp.MustCompile(`\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{0,4}\b`),                                 // their beginnings
 	regexp.MustCompile(`\b[0-9a-f]{12,64}\b`),                                                       // digests

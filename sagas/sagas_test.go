@@ -61,9 +61,9 @@ func TestIngestInputs(t *testing.T) {
 		"parse":    parsed, "save": rows,
 	}
 	all := map[string]any{ // look is skipped
-		"fetch":    map[string]any{"document": document, "unchanged": false, "etag": "e", "last_modified": "l"},
-		"validate": map[string]any{"format": "csv", "delimiter": ";", "container": "zip", "member": "m"},
-		"parse":    parsed, "save": rows,
+		"fetch":    map[string]any{"document": document, "unchanged": false, "etag": "e", "last_modified": "l", "version": "v1"},
+		"validate": map[string]any{"format": "csv", "delimiter": ";", "container": "zip", "member": "m", "version": "v2"},
+		"parse":    map[string]any{"records": parsed["records"], "version": "v3"}, "save": rows,
 	}
 	same := map[string]any{ // validate and parse are skipped
 		"look":  map[string]any{"saved": map[string]any{"run": "r"}},
@@ -85,7 +85,7 @@ func TestIngestInputs(t *testing.T) {
 				"validate": `{"document":` + doc + `}`,
 				"parse":    `{"document":` + doc + `,"format":"json"}`,
 				"save": `{"document":` + doc + `,"recipe":{"definition":"","input":{"url":"file:///a.json"}},` +
-					`"records":{"uri":"o:2"},"unchanged":false,"url":"file:///a.json"}`,
+					`"records":{"uri":"o:2"},"unchanged":false,"url":"file:///a.json","versions":{}}`,
 			},
 		},
 		{
@@ -94,7 +94,7 @@ func TestIngestInputs(t *testing.T) {
 				"look":  `{"collection":"c","recipe":{"definition":"","input":{"collection":"c","url":"file:///a.json"}},"url":"file:///a.json"}`,
 				"fetch": `{"known":{"run":"r"},"url":"file:///a.json"}`,
 				"save": `{"collection":"c","etag":"e","known":{"run":"r"},"recipe":{"definition":"","input":{"collection":"c","url":"file:///a.json"}},` +
-					`"unchanged":true,"url":"file:///a.json"}`,
+					`"unchanged":true,"url":"file:///a.json","versions":{}}`,
 			},
 		},
 		{
@@ -107,7 +107,7 @@ func TestIngestInputs(t *testing.T) {
 				"save": `{"collection":"c","document":` + doc + `,"etag":"e","force":true,"key":"/id","last_modified":"l","mode":"append",` +
 					`"recipe":{"definition":"","input":{"auth":{"bearer":{"secret":"s"}},"collection":"c","force":true,"format":"csv","headers":{"A":"b"},` +
 					`"key":"/id","member":"m","mode":"append","records":"/a","robots":true,"schema":"s@1","table":{},"transform":".","url":"HTTPS://x/a.csv"}},` +
-					`"records":{"uri":"o:2"},"unchanged":false,"url":"HTTPS://x/a.csv"}`,
+					`"records":{"uri":"o:2"},"unchanged":false,"url":"HTTPS://x/a.csv","versions":{"fetcher":"v1","parser":"v3","validator":"v2"}}`,
 			},
 		},
 	} {

@@ -63,3 +63,20 @@ func TestResolve(t *testing.T) {
 		t.Errorf("damaged: %v", err)
 	}
 }
+
+// FuzzParse holds: what is a reference is written in one way, and is a name that a
+// bucket can have.
+func FuzzParse(f *testing.F) {
+	for _, s := range []string{"order@1", "order", "a_b-c@999999999", "@1", "order@01", "order@+1", "order@1@2", "../x@1", "é@1", "order@1000000000"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		ref, err := schemas.Parse(s)
+		if e := new(schemas.Error); err != nil && !errors.As(err, &e) {
+			t.Fatalf("%q: %v", s, err)
+		}
+		if err == nil && (ref.String() != s || strings.ContainsAny(s, "./ *>") || ref.Version < 1) {
+			t.Fatalf("%q is %v", s, ref)
+		}
+	})
+}

@@ -197,6 +197,7 @@ func summary(output json.RawMessage) string {
 		Inserted   int64  `json:"inserted"`
 		Updated    int64  `json:"updated"`
 		Unchanged  int64  `json:"unchanged"`
+		Deleted    int64  `json:"deleted"`
 		Skipped    bool   `json:"skipped"`
 		Run        string `json:"run"`
 	}
@@ -209,14 +210,14 @@ func summary(output json.RawMessage) string {
 		return fmt.Sprintf(": skipped, its %d records are in collection %s as run %s saved them", *o.Total, oneLine(o.Collection), oneLine(o.Run))
 	}
 	text := fmt.Sprintf(": %d records in collection %s", *o.Total, oneLine(o.Collection))
-	if o.Inserted+o.Updated == 0 {
+	if o.Inserted+o.Updated+o.Deleted == 0 {
 		return text + ", nothing changed: all were there already"
 	}
 	var parts []string
 	for _, p := range []struct {
 		n    int64
 		what string
-	}{{o.Inserted, "new"}, {o.Updated, "changed"}, {o.Unchanged, "unchanged"}} {
+	}{{o.Inserted, "new"}, {o.Updated, "changed"}, {o.Unchanged, "unchanged"}, {o.Deleted, "removed"}} {
 		if p.n > 0 {
 			parts = append(parts, fmt.Sprintf("%d %s", p.n, p.what))
 		}

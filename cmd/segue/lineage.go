@@ -5,8 +5,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -101,10 +104,9 @@ func showMaker(line func(name, value string), m save.Maker) {
 	line("last modified", oneLine(m.LastModified))
 	line("definition", m.Definition)
 	line("recipe", m.Recipe)
-	if len(m.Versions) > 0 {
-		text, err := json.Marshal(m.Versions)
-		if err == nil {
-			line("versions", string(text))
-		}
+	var versions []string
+	for _, program := range slices.Sorted(maps.Keys(m.Versions)) {
+		versions = append(versions, program+" "+m.Versions[program])
 	}
+	line("versions", oneLine(strings.Join(versions, ", ")))
 }

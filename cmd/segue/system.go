@@ -231,14 +231,15 @@ func (s *system) services(ctx context.Context, f *serviceFlags, db *save.DB, met
 		return service
 	}
 	fetcher := f.Config
-	fetcher.Objects, fetcher.Metrics = s.Objects, metrics
+	version := daemon.Version()
+	fetcher.Objects, fetcher.Metrics, fetcher.Version = s.Objects, metrics, version
 	validator := f.Validate
-	validator.Schemas, validator.Metrics = registered, metrics
+	validator.Schemas, validator.Metrics, validator.Version = registered, metrics, version
 	services := []participant.Service{
 		keep(fetch.New(fetcher, s.Documents)),
 		keep(validate.New(validator, s.Documents)),
-		keep(parse.New(parse.Config{Schemas: registered, Metrics: metrics}, s.Documents)),
-		keep(save.New(save.Config{Metrics: metrics}, db, s.Documents)),
+		keep(parse.New(parse.Config{Schemas: registered, Metrics: metrics, Version: version}, s.Documents)),
+		keep(save.New(save.Config{Metrics: metrics, Version: version}, db, s.Documents)),
 		save.NewCatalog(db),
 	}
 	return services, errors.Join(problems...)

@@ -22,7 +22,7 @@ func work(ctx context.Context, env *daemon.Env, config fetch.Config) error {
 	if err != nil {
 		return err
 	}
-	config.Board, config.Objects, config.Metrics = board, env.Objects, env.Metrics
+	config.Board, config.Objects, config.Metrics, config.Version = board, env.Objects, env.Metrics, daemon.Version()
 	service, err := fetch.New(config, env.Documents)
 	if err != nil {
 		return err

@@ -30,7 +30,7 @@ func work(ctx context.Context, env *daemon.Env, c config) error {
 	}
 	defer db.Close()
 	env.ReadyWhen(db.Ping)
-	c.Save.Metrics = env.Metrics
+	c.Save.Metrics, c.Save.Version = env.Metrics, daemon.Version()
 	service, err := save.New(c.Save, db, env.Documents)
 	if err != nil {
 		return err

@@ -17,7 +17,7 @@ func main() {
 			if err != nil {
 				return err
 			}
-			config.Schemas, config.Metrics = schemas, env.Metrics
+			config.Schemas, config.Metrics, config.Version = schemas, env.Metrics, daemon.Version()
 			service, err := validate.New(config, env.Documents)
 			if err != nil {
 				return err

@@ -105,6 +105,8 @@ type Config struct {
 	Objects func(ctx context.Context, bucket string) (document.Store, error) `kong:"-"`
 	// Metrics is where limits that fetches run into are counted. Defaults to nowhere.
 	Metrics prometheus.Registerer `kong:"-"`
+	// Version is that of the program; outputs name it. Defaults to none.
+	Version string `kong:"-"`
 	// Dial connects in place of the network, for tests: no address is looked up, and
 	// none is checked. Defaults to the network behind the check.
 	Dial func(ctx context.Context, network, hostport string) (net.Conn, error) `kong:"-"`

@@ -2,6 +2,7 @@ package fetch
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -43,7 +44,7 @@ func parseEncodings(headers []string, limit int) ([]string, error) {
 			return nil, fmt.Errorf("content coding %q is not known; known are %s", coding[:min(len(coding), 40)], acceptEncoding)
 		}
 		if len(codings) == limit {
-			return nil, fmt.Errorf("the body has more than %d content codings over one another", limit)
+			return nil, over(limitCodings, fmt.Errorf("the body has more than %d content codings over one another", limit))
 		}
 		codings = append(codings, coding)
 	}
@@ -113,11 +114,14 @@ func (s *stage) Read(p []byte) (int, error) {
 	case s.out > s.max:
 		return 0, s.tooLarge()
 	case (s.out-ratioAllowance)/s.ratio > s.received:
-		return 0, s.fail(permanent(s.at, CodeBomb, fmt.Errorf(
+		return 0, s.fail(permanent(s.at, CodeBomb, over(limitRatio, fmt.Errorf(
 			"%d bytes of %s grow to over %d, more than %d times; if the document is genuine, serve it uncompressed",
-			s.received, s.coding, s.out, s.ratio)))
+			s.received, s.coding, s.out, s.ratio))))
 	case err == io.EOF:
 		return n, s.end()
+	case errors.Is(err, zstd.ErrWindowSizeExceeded):
+		return 0, s.fail(permanent(s.at, CodeBadEncoding, over(limitWindow, fmt.Errorf(
+			"decode %s: it needs a window of more than %d bytes, which the web does not allow (RFC 9659)", s.coding, zstdWindow))))
 	case err != nil:
 		return 0, s.broken(fmt.Errorf("decode %s: %w", s.coding, err))
 	}

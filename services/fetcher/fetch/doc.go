@@ -98,7 +98,7 @@
 //	http_status         => any other status that a repetition would meet again       => no
 //	host_not_found      => the name servers say that the host does not exist         => no
 //	tls                 => the certificate is not valid for the host; no TLS         => no
-//	bad_encoding        => an unknown content coding, or too many of them            => no
+//	bad_encoding        => an unknown content coding, too many, or too wide a window => no
 //	bad_charset         => an unknown charset, or bytes that are not of it           => no
 //	too_large           => the document is over [Config.MaxDocument]                 => no
 //	decompression_bomb  => the document grows over [Config.MaxRatio]                 => no

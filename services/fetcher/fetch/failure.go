@@ -73,11 +73,30 @@ func connectFailure(ctx context.Context, at place, err error) error {
 	case errors.As(err, &noTLS):
 		return permanent(at, CodeTLS, fmt.Errorf("the server does not speak TLS; is it http? %w", clip(err)))
 	case errors.As(err, &timeout) && timeout.Timeout():
-		return retryable(at, CodeTimeout, clip(err))
+		return retryable(at, CodeTimeout, over(waitLimit(err), clip(err)))
+	case headerTooLarge(err):
+		return retryable(at, CodeNetwork, over(limitHeader, clip(err)))
 	case errors.Is(err, io.EOF):
 		return retryable(at, CodeNetwork, fmt.Errorf("the server closed the connection without an answer: %w", err))
 	}
 	return retryable(at, CodeNetwork, clip(err))
+}
+
+// waitLimit tells which wait for an answer was over. The errors of net/http have a
+// text and no name.
+func waitLimit(err error) string {
+	if strings.Contains(err.Error(), "awaiting response headers") {
+		return limitAnswer
+	}
+	return limitConnect
+}
+
+// headerTooLarge reports whether an answer had a header over [Config.MaxHeader], in
+// the words of HTTP/1 and of HTTP/2. Of one that is far over, HTTP/2 says no more than
+// that the protocol was broken.
+func headerTooLarge(err error) bool {
+	text := err.Error()
+	return strings.Contains(text, "response headers exceeded") || strings.Contains(text, "response header list larger")
 }
 
 // idleError is why a body reader gives up waiting.

@@ -48,6 +48,8 @@ type Output struct {
 	Sniffed string `json:"sniffed,omitempty"`
 	// Charset is the one that the document was converted from to UTF-8.
 	Charset string `json:"charset,omitempty"`
+	// Version is that of the fetcher.
+	Version string `json:"version,omitempty"`
 }
 
 // Fetcher fetches documents into a store. All methods may be called concurrently.
@@ -105,6 +107,12 @@ func NewFetcher(cfg Config, docs document.Store) (*Fetcher, error) {
 // the one that is known. The package documentation lists its failures; after one
 // there is no document.
 func (f *Fetcher) Fetch(ctx context.Context, c participant.Command[Input]) (Output, error) {
+	out, err := f.fetch(ctx, c)
+	f.metrics.failed(err)
+	return out, err
+}
+
+func (f *Fetcher) fetch(ctx context.Context, c participant.Command[Input]) (Output, error) {
 	o, err := f.newOrder(c.Input)
 	if err != nil {
 		return Output{}, err

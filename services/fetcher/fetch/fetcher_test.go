@@ -82,23 +82,19 @@ func TestFetchHTTP10(t *testing.T) {
 
 func TestFetchHTTP2(t *testing.T) {
 	t.Parallel()
-	s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	f, docs := newFetcher(t, Config{})
+	url := serveHTTP2(t, f, func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/cut" {
 			w.Write(make([]byte, 10_000))
 			panic(http.ErrAbortHandler)
 		}
 		fmt.Fprint(w, r.Proto)
-	}))
-	s.EnableHTTP2 = true
-	s.StartTLS()
-	t.Cleanup(s.Close)
-	f, docs := newFetcher(t, Config{})
-	f.transport.TLSClientConfig = s.Client().Transport.(*http.Transport).TLSClientConfig.Clone()
-	if doc, err := fetchURL(t.Context(), f, s.URL); err != nil || doc.Size != int64(len("HTTP/2.0")) {
+	})
+	if doc, err := fetchURL(t.Context(), f, url); err != nil || doc.Size != int64(len("HTTP/2.0")) {
 		t.Errorf("got %d bytes, %v", doc.Size, err)
 	}
 	docs.Delete(t.Context(), "run/fetch/1")
-	_, err := fetchURL(t.Context(), f, s.URL+"/cut")
+	_, err := fetchURL(t.Context(), f, url+"/cut")
 	wantFailure(t, err, CodeBrokenBody, false)
 	if len(docs.Names()) != 0 {
 		t.Error("a cut body left a document behind")

@@ -40,6 +40,7 @@ func TestHTTPBin(t *testing.T) {
 		{path: "/redirect-to?url=/image/png&status_code=307", media: "image/png", size: -1},
 		{path: "/redirect-to?url=http://10.1.2.3/", code: CodeAddressRefused},
 		{path: "/redirect-to?url=ftp://example.org/", code: CodeRedirectRefused},
+		{path: "/anything?y=1", media: "application/json", size: -1, part: `"y"`},
 		{path: "/anything/x?y=1", media: "application/json", size: -1, part: `"y"`},
 		{path: "/base64/aGVsbG8=", media: "text/plain", size: 5, part: "hello"},
 		{path: "/base64/decode/!!", code: CodeHTTPStatus},
@@ -48,6 +49,7 @@ func TestHTTPBin(t *testing.T) {
 		{path: "/basic-auth/user/passwd", in: Input{Auth: basic("passwd")}, media: "application/json", size: -1, part: `"authenticated": true`},
 		{path: "/hidden-basic-auth/user/passwd", code: CodeNotFound},
 		{path: "/hidden-basic-auth/user/passwd", in: Input{Auth: basic("passwd")}, media: "application/json", size: -1},
+		{path: "/digest-auth/auth/user/passwd/SHA-256", in: Input{Auth: basic("passwd")}, code: CodeHTTPStatus},
 		{path: "/digest-auth/auth/user/passwd", in: Input{Auth: basic("passwd")}, code: CodeHTTPStatus}, // the scheme is not spoken
 		{path: "/bearer", code: CodeHTTPStatus},
 		{path: "/bearer", in: Input{Auth: &Auth{Bearer: &SecretRef{"passwd"}}}, media: "application/json", size: -1, part: `"token": "passwd"`},
@@ -57,6 +59,7 @@ func TestHTTPBin(t *testing.T) {
 		{path: "/cache/60", media: "application/json", size: -1},
 		{path: "/cookies", in: Input{Headers: map[string]Value{"Cookie": {Secret: "cookie"}}}, media: "application/json", size: -1, part: `"a": "b"`},
 		{path: "/cookies/set?a=b", media: "application/json", size: -1, part: "{}"}, // it redirects; no cookie is kept
+		{path: "/cookies/delete?a", media: "application/json", size: -1, part: "{}"},
 		{path: "/deflate", media: "application/json", size: -1, part: `"deflated": true`},
 		{path: "/gzip", media: "application/json", size: -1, part: `"gzipped": true`},
 		{path: "/brotli", code: CodeUnavailable, temporary: true}, // 501
@@ -76,6 +79,9 @@ func TestHTTPBin(t *testing.T) {
 		{path: "/get?a=1", media: "application/json", size: -1},
 		{path: "/head", code: CodeHTTPStatus}, // 405
 		{path: "/post", code: CodeHTTPStatus},
+		{path: "/put", code: CodeHTTPStatus},
+		{path: "/patch", code: CodeHTTPStatus},
+		{path: "/delete", code: CodeHTTPStatus},
 		{path: "/upload", code: CodeHTTPStatus},
 		{path: "/headers", in: Input{Headers: map[string]Value{"X-Mine": {Text: "yes"}}}, media: "application/json", size: -1, part: `"X-Mine"`},
 		{path: "/hostname", media: "application/json", size: -1},

@@ -103,7 +103,7 @@ func (f *Fetcher) newOrder(in Input) (*order, error) {
 		return nil, permanent(at, CodeBadHeader, errors.New("headers and auth are for http and https URLs"))
 	}
 	if len(in.Headers) > maxHeaders {
-		return nil, permanent(at, CodeBadHeader, fmt.Errorf("%d headers are given; the limit is %d", len(in.Headers), maxHeaders))
+		return nil, permanent(at, CodeBadHeader, over(limitHeaders, fmt.Errorf("%d headers are given; the limit is %d", len(in.Headers), maxHeaders)))
 	}
 	for name, value := range in.Headers {
 		if err := f.setHeader(o, name, value); err != nil {
@@ -126,8 +126,11 @@ func (f *Fetcher) setHeader(o *order, name string, value Value) error {
 			return secretFailure(at, err)
 		}
 	}
-	if len(text) > maxHeaderValue || !httpguts.ValidHeaderFieldValue(text) {
-		return permanent(at, CodeBadHeader, fmt.Errorf("header %s: its value is over %d bytes or holds control characters", canonical, maxHeaderValue))
+	if len(text) > maxHeaderValue {
+		return permanent(at, CodeBadHeader, over(limitValue, fmt.Errorf("header %s: its value is over %d bytes", canonical, maxHeaderValue)))
+	}
+	if !httpguts.ValidHeaderFieldValue(text) {
+		return permanent(at, CodeBadHeader, fmt.Errorf("header %s: its value holds control characters", canonical))
 	}
 	to := o.own
 	if value.Secret == "" && openHeaders[canonical] {

@@ -30,7 +30,7 @@ const schemes = "http, https, file, s3 or nats-object"
 // parseURL reads the URL of a command. Its errors hold nothing of a secret.
 func parseURL(raw string) (*url.URL, error) {
 	if len(raw) > maxURL {
-		return nil, fmt.Errorf("the URL has %d bytes; the limit is %d", len(raw), maxURL)
+		return nil, over(limitURL, fmt.Errorf("the URL has %d bytes; the limit is %d", len(raw), maxURL))
 	}
 	u, err := url.Parse(raw)
 	if err != nil {
@@ -56,7 +56,7 @@ func checkWebURL(u *url.URL) error {
 		return fmt.Errorf("%s names no host", redact(u))
 	}
 	if len(u.Hostname()) > maxHost {
-		return fmt.Errorf("the host of the URL has %d bytes; the limit of names is %d", len(u.Hostname()), maxHost)
+		return over(limitURL, fmt.Errorf("the host of the URL has %d bytes; the limit of names is %d", len(u.Hostname()), maxHost))
 	}
 	if p := u.Port(); p != "" {
 		if n, err := strconv.ParseUint(p, 10, 16); err != nil || n == 0 {
@@ -147,7 +147,7 @@ func secretName(name string) bool {
 // has no effect: credentials are only ever those of the first URL.
 func redirectTarget(from *url.URL, location string) (*url.URL, error) {
 	if len(location) > maxURL {
-		return nil, fmt.Errorf("the redirect has %d bytes; the limit is %d", len(location), maxURL)
+		return nil, over(limitURL, fmt.Errorf("the redirect has %d bytes; the limit is %d", len(location), maxURL))
 	}
 	to, err := from.Parse(location)
 	if err != nil {

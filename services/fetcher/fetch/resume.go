@@ -99,7 +99,7 @@ func (d *download) resume(broken error) error {
 			return err
 		}
 	}
-	return fmt.Errorf("%w, and there is no resuming it", broken)
+	return over(limitResumes, fmt.Errorf("%w, and there is no resuming it", broken))
 }
 
 // ask requests the rest.

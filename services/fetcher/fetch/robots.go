@@ -85,9 +85,13 @@ func (f *Fetcher) readRobots(ctx context.Context, u *url.URL) (*robotstxt.Robots
 		return nil, err
 	}
 	defer src.close()
-	text, err := io.ReadAll(io.LimitReader(src, maxRobots))
+	text, err := io.ReadAll(io.LimitReader(src, maxRobots+1))
 	if err != nil {
 		return nil, err
+	}
+	if len(text) > maxRobots {
+		f.metrics.limited(limitRobots)
+		text = text[:maxRobots]
 	}
 	data, err := robotstxt.FromBytes(directives(text))
 	if err != nil {

@@ -69,7 +69,7 @@ func readBelow(dir, name string, limit int64) ([]byte, error) {
 	defer file.Close() //nolint:errcheck // it was only read
 	data, err := io.ReadAll(io.LimitReader(file, limit+1))
 	if err == nil && int64(len(data)) > limit {
-		err = fmt.Errorf("it is over %d bytes", limit)
+		err = over(limitSecret, fmt.Errorf("it is over %d bytes", limit))
 	}
 	return data, reasonOnly(err)
 }

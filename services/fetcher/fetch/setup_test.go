@@ -75,6 +75,17 @@ func serve(t testing.TB, h http.HandlerFunc) string {
 	return s.URL
 }
 
+// serveHTTP2 starts a web server that speaks HTTP/2, and has a fetcher trust it.
+func serveHTTP2(t testing.TB, f *Fetcher, h http.HandlerFunc) string {
+	t.Helper()
+	s := httptest.NewUnstartedServer(h)
+	s.EnableHTTP2 = true
+	s.StartTLS()
+	t.Cleanup(s.Close)
+	f.transport.TLSClientConfig = s.Client().Transport.(*http.Transport).TLSClientConfig.Clone()
+	return s.URL
+}
+
 // serveRaw starts a server that reads a request and leaves the answer to h. The
 // connection is closed when h returns.
 func serveRaw(t testing.TB, h func(net.Conn)) string {

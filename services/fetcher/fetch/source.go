@@ -65,7 +65,7 @@ func (t *transfer) broken(err error) error {
 }
 
 func (t *transfer) tooLarge() error {
-	return t.fail(permanent(t.at, CodeTooLarge, fmt.Errorf("the document is over %d bytes; raise --max-document", t.max)))
+	return t.fail(permanent(t.at, CodeTooLarge, over(limitDocument, fmt.Errorf("the document is over %d bytes; raise --max-document", t.max))))
 }
 
 // body reads what the origin gives, with a limit on its size.
@@ -113,7 +113,7 @@ func (p *patient) Read(b []byte) (int, error) {
 	n, err := p.r.Read(b)
 	p.timer.Stop()
 	if idle := (idleError{}); err != nil && err != io.EOF && errors.As(context.Cause(p.ctx), &idle) {
-		err = idle
+		err = over(limitIdle, idle)
 	}
 	return n, err
 }

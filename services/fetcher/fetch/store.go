@@ -46,6 +46,7 @@ func (f *Fetcher) store(ctx context.Context, name string, known Known, src *sour
 		Sniffed:    sniffed,
 		Charset:    from,
 		Validators: src.validators,
+		Version:    f.cfg.Version,
 	}, nil
 }
 

@@ -69,9 +69,8 @@ func (t *turns) take(ctx context.Context, at place, host string) (*turn, error) 
 	case err != nil:
 		return nil, at.wrap(fmt.Errorf("wait for a turn at %s: %w", host, err))
 	case !ok:
-		t.metrics.turnedAway()
-		return nil, &participant.Error{Code: CodeHostBusy, RetryAfter: cmp.Or(delay, busyDelay), Err: at.wrap(fmt.Errorf(
-			"there was no turn at %s within %v; raise --per-host or --host-rate if the host bears it, or --turn-wait", host, t.wait))}
+		return nil, &participant.Error{Code: CodeHostBusy, RetryAfter: cmp.Or(delay, busyDelay), Err: at.wrap(over(limitTurn, fmt.Errorf(
+			"there was no turn at %s within %v; raise --per-host or --host-rate if the host bears it, or --turn-wait", host, t.wait)))}
 	}
 	u := &turn{turns: t, host: host, id: id}
 	u.hold(ctx)

@@ -137,7 +137,7 @@ func (f *Fetcher) get(ctx context.Context, o *order, extra http.Header) (*answer
 		}
 		a.close()
 		if followed >= f.cfg.MaxRedirects {
-			return nil, at, permanent(at, CodeRedirectRefused, fmt.Errorf("more than %d redirects", followed))
+			return nil, at, permanent(at, CodeRedirectRefused, over(limitRedirects, fmt.Errorf("more than %d redirects", followed)))
 		}
 		next, err := redirectTarget(h.url, location)
 		if err != nil {

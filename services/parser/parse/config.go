@@ -71,6 +71,8 @@ type Config struct {
 	// Metrics is where the limits that documents go over are counted. Defaults to
 	// nowhere.
 	Metrics prometheus.Registerer `kong:"-"`
+	// Version is that of the program; outputs name it. Defaults to none.
+	Version string `kong:"-"`
 }
 
 func (c Config) withDefaults() Config {

@@ -3,6 +3,7 @@ package parse
 import (
 	"bytes"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -91,15 +92,17 @@ func TestFormats(t *testing.T) {
 }
 
 // TestHostileDocuments sends what means harm, or is broken, in each format. What
-// the user reads is in docs/limits.md.
+// the user reads is in docs/limits.md. Nothing is written, the limit is counted, and
+// the parser goes on serving.
 func TestHostileDocuments(t *testing.T) {
 	t.Parallel()
-	small := Config{TransformTime: time.Minute, MaxRecord: 1 << 10, TransformResults: 200, MaxDepth: 8, MaxRecords: 100, MaxBytes: 1 << 20, MaxSpool: 1 << 20, MaxContent: 1 << 20}
+	small := Config{TransformTime: time.Minute, MaxRecord: 1 << 10, TransformResults: 200, MaxDepth: 8, MaxRecords: 100, MaxBytes: 50_000, MaxSpool: 1 << 20, MaxContent: 1 << 20}
 	zeros := strings.Repeat("0", 40<<20)
 	lying := []byte(archivetest.Zip(t, "a.json", "[1,2,3]"))
 	copy(lying[len(lying)-22-len("a.json")-46+24:], []byte{1, 0, 0, 0}) // the directory says 1 byte
 	table := []byte(`{"fields":[{"name":"a","type":"integer"}]}`)
 	bad := strings.ReplaceAll(flights(t), "BER", "B\xffR")
+	tested := []string{"names"} // by TestNamesAreBounded
 	for _, c := range []struct {
 		name, text string
 		in         Input
@@ -110,6 +113,7 @@ func TestHostileDocuments(t *testing.T) {
 		{"JSON name of a megabyte", `[{"` + zeros[:1<<20] + `":1}]`, Input{Format: "json"}, CodeLimit, "a record is over the limit of 1024 bytes"},
 		{"JSON with a NUL", "[\"\x00\"]", Input{Format: "json"}, CodeNotWellFormed, "line 1"},
 		{"JSON cut off", `[{"a":1},{"a":`, Input{Format: "json"}, CodeNotWellFormed, "the text ends in the middle of a value"},
+		{"NDJSON of many records of some size", strings.Repeat(`"`+zeros[:900]+"\"\n", 90), Input{Format: "ndjson"}, CodeLimit, "the records are over the limit of 50000 bytes"},
 		{"NDJSON line without an end", zeros, Input{Format: "ndjson"}, CodeLimit, "line 1: a record is over the limit"},
 		{"CSV quote without an end", "a\n\"" + zeros, Input{Format: "csv"}, CodeLimit, "line 2 goes over the 1024 bytes a row may have"},
 		{"CSV with NULs and no UTF-8", "a\n\x00\xfe\n", Input{Format: "csv"}, CodeNotWellFormed, "is not UTF-8"},
@@ -128,6 +132,7 @@ func TestHostileDocuments(t *testing.T) {
 		{"Parquet that is text", "PAR1 no, not really PAR1", Input{Format: "parquet"}, CodeNotWellFormed, "the file"},
 		{"Parquet cut off", flights(t)[:200], Input{Format: "parquet"}, CodeNotWellFormed, "does not begin and end with PAR1"},
 		{"Parquet with a wrong byte", bad, Input{Format: "parquet"}, CodeNotWellFormed, "row 1"},
+		{"Parquet row over the limit", page(t, 1, 2<<10), Input{Format: "parquet"}, CodeLimit, "row 1"},
 		{"Parquet over the spool", "PAR1" + zeros, Input{Format: "parquet"}, CodeLimit, "over the limit for formats that are read from a file"},
 
 		{"gzip bomb", archivetest.Gzip(t, zeros), Input{Format: "ndjson", Container: "gzip"}, CodeLimit, "line 1"},
@@ -150,20 +155,32 @@ func TestHostileDocuments(t *testing.T) {
 		{"transform that asks for the time", "[1]", Input{Format: "json", Transform: "now"}, participant.CodeBadInput, "now cannot be used in a transform"},
 		{"transform that asks for secrets", "[1]", Input{Format: "json", Transform: "$ENV.HOME"}, participant.CodeBadInput, "$ENV cannot be used in a transform"},
 	} {
-		t.Run(c.name, func(t *testing.T) {
-			t.Parallel()
-			registry := prometheus.NewRegistry()
-			cfg := small
-			cfg.Metrics = registry
-			_, _, err := parse(t, cfg, c.text, c.in)
-			var e *participant.Error
-			if !errors.As(err, &e) || !e.Permanent || e.Code != c.code || !strings.Contains(e.Error(), c.want) || len(e.Error()) > 1500 {
-				t.Fatalf("%v; want a permanent one, code %s, with %q", err, c.code, c.want)
-			}
-			if want, got := map[bool]float64{true: 1}[c.code == CodeLimit], counted(t, registry); got != want {
-				t.Errorf("%v limits counted, want %v: %v", got, want, err)
-			}
-		})
+		registry, s := prometheus.NewRegistry(), newStore()
+		cfg := small
+		cfg.Metrics = registry
+		p := parser(t, cfg, s)
+		c.in.Document = s.put(c.text)
+		_, err := p.Parse(t.Context(), command(c.in))
+		var e *participant.Error
+		if !errors.As(err, &e) || !e.Permanent || e.Code != c.code || !strings.Contains(e.Error(), c.want) || len(e.Error()) > 1500 {
+			t.Errorf("%s: %v; want a permanent one, code %s, with %q", c.name, err, c.code, c.want)
+		}
+		if len(s.objects) != 1 {
+			t.Errorf("%s: something was written", c.name)
+		}
+		over := limitsCounted(t, registry)
+		if want := map[bool]int{true: 1}[c.code == CodeLimit]; len(over) != want {
+			t.Errorf("%s: limits %q are counted, want %d: %v", c.name, over, want, err)
+		}
+		tested = append(tested, over...)
+		if out, err := p.Parse(t.Context(), command(Input{Document: s.put("[1,2]"), Format: "json"})); err != nil || out.Count != 2 {
+			t.Errorf("%s: afterwards a good document comes to %+v, %v", c.name, out, err)
+		}
+	}
+	for _, limit := range limits {
+		if !slices.Contains(tested, limit) {
+			t.Errorf("limit %q is not tested", limit)
+		}
 	}
 }
 
@@ -187,6 +204,26 @@ func TestRegisteredTable(t *testing.T) {
 			t.Errorf("%s: %v", table, err)
 		}
 	}
+}
+
+// limitsCounted are the limits that were gone over, each as often as it was.
+func limitsCounted(t *testing.T, registry *prometheus.Registry) (over []string) {
+	t.Helper()
+	families, err := registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, family := range families {
+		if family.GetName() != "segue_parse_limits_total" {
+			continue
+		}
+		for _, m := range family.Metric {
+			for range int(m.Counter.GetValue()) {
+				over = append(over, m.Label[0].GetValue())
+			}
+		}
+	}
+	return over
 }
 
 // counted adds up what all metrics have counted.

@@ -8,11 +8,13 @@ import (
 	"io"
 	"os"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/parquet-go/parquet-go"
+	"github.com/prometheus/client_golang/prometheus"
 
 	"segue/document"
 	"segue/participant"
@@ -166,10 +168,14 @@ func TestNamesAreBounded(t *testing.T) {
 	if _, out, err := parse(t, Config{}, names(500), in); err != nil || out.Count != 1 {
 		t.Errorf("500 names: %+v, %v", out, err)
 	}
-	_, _, err := parse(t, Config{}, names(2200), in)
+	registry := prometheus.NewRegistry()
+	_, _, err := parse(t, Config{Metrics: registry}, names(2200), in)
 	var e *participant.Error
 	if !errors.As(err, &e) || e.Code != CodeLimit || !strings.Contains(e.Error(), "too many names") {
 		t.Errorf("2,200 names: %v", err)
+	}
+	if over := limitsCounted(t, registry); !slices.Equal(over, []string{"names"}) {
+		t.Errorf("2,200 names: %q counted", over)
 	}
 	// Objects that have ended do not count.
 	one := strings.TrimSuffix(strings.TrimPrefix(names(500), `{"before":`), `,"data":[1]}`)

@@ -91,6 +91,8 @@ type Output struct {
 	Records document.Document `json:"records"`
 	// Count is their number. It may be 0.
 	Count int64 `json:"count"`
+	// Version is that of the parser.
+	Version string `json:"version,omitempty"`
 }
 
 // Parser is the handler. Its methods may be called concurrently.
@@ -162,7 +164,7 @@ func (p *Parser) parse(ctx context.Context, c participant.Command[Input]) (_ Out
 	}
 	out := c.Input.Document
 	out.Ref, out.MediaType = ref, MediaType
-	return Output{Records: out, Count: records.count}, nil
+	return Output{Records: out, Count: records.count, Version: p.cfg.Version}, nil
 }
 
 // Undo releases what the attempts at a step have written.

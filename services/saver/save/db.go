@@ -17,6 +17,8 @@ type DB struct {
 	dialect dialect
 	url     string // without secrets
 	close   func() error
+	// commitTimeout is how long a COMMIT may take.
+	commitTimeout time.Duration
 }
 
 // dialect is what the two databases do differently. All other statements are
@@ -87,7 +89,7 @@ func Open(ctx context.Context, databaseURL string) (*DB, error) {
 
 // ready names a database that was opened and makes its tables, or closes it.
 func (db *DB) ready(ctx context.Context, shown, scheme string) (*DB, error) {
-	db.url = shown
+	db.url, db.commitTimeout = shown, commitTimeout
 	if err := db.connect(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("%w; %s", err, wayOut(scheme)), db.Close())
 	}

@@ -11,8 +11,10 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/prometheus/client_golang/prometheus"
 
 	"segue/participant"
 )
@@ -22,7 +24,7 @@ import (
 func TestLostCommitIsUnknown(t *testing.T) {
 	t.Parallel()
 	direct := postgresURL(t)
-	cut, through := cutBefore(t, direct, "commit\x00") // and not "read committed"
+	cut, through := cutBefore(t, direct, commitMessage, func() {})
 	b := newBench(t, through)
 	cut.Store(true)
 	in := b.input(`1`)
@@ -36,10 +38,37 @@ func TestLostCommitIsUnknown(t *testing.T) {
 	}
 }
 
+// TestCommitWithoutAnswer has a database that says nothing to COMMIT. The saver does
+// not wait for ever, and the next attempt finds out what has come of it.
+func TestCommitWithoutAnswer(t *testing.T) {
+	t.Parallel()
+	silence := make(chan struct{})
+	cut, through := cutBefore(t, postgresURL(t), commitMessage, func() { <-silence })
+	b := newBench(t, through)
+	registry := prometheus.NewRegistry()
+	b.metrics = newMetrics(registry)
+	b.db.commitTimeout = 50 * time.Millisecond
+	cut.Store(true)
+	in := b.input(`1`)
+	_, err := b.save("r", in)
+	if e := failed(t, err); !e.Unknown || e.Permanent || !strings.Contains(err.Error(), "commit: no answer within 50ms") {
+		t.Errorf("COMMIT without an answer: %v (%+v), want one of unknown outcome", err, e)
+	}
+	if n := count(t, registry, "segue_save_limits_total", limitCommit); n != 1 {
+		t.Errorf("it is counted %v times", n)
+	}
+	close(silence)
+	cut.Store(false)
+	b.db.commitTimeout = commitTimeout
+	if out := b.mustSave("r", in); out.Inserted != 1 {
+		t.Errorf("next attempt: %+v", out)
+	}
+}
+
 // TestLostConnectionDoesNothing loses it before COMMIT: nothing was done.
 func TestLostConnectionDoesNothing(t *testing.T) {
 	t.Parallel()
-	cut, through := cutBefore(t, postgresURL(t), "pg_advisory_xact_lock")
+	cut, through := cutBefore(t, postgresURL(t), "pg_advisory_xact_lock", func() {})
 	b := newBench(t, through)
 	cut.Store(true)
 	_, err := b.save("r", b.input(`1`))
@@ -51,9 +80,12 @@ func TestLostConnectionDoesNothing(t *testing.T) {
 	b.mustSave("r", b.input(`1`))
 }
 
+// commitMessage is in the message of a COMMIT, and not in "read committed".
+const commitMessage = "commit\x00"
+
 // cutBefore puts a proxy before a server. While the switch is on, a message of a
-// client that contains the word is swallowed and its connection closed.
-func cutBefore(t *testing.T, direct, word string) (*atomic.Bool, string) {
+// client that contains the word is swallowed, and its connection closed after hold.
+func cutBefore(t *testing.T, direct, word string, hold func()) (*atomic.Bool, string) {
 	t.Helper()
 	u, err := url.Parse(direct)
 	if err != nil {
@@ -73,7 +105,13 @@ func cutBefore(t *testing.T, direct, word string) (*atomic.Bool, string) {
 			if err != nil {
 				return // closed
 			}
-			go relay(client, server, word, on)
+			go relay(client, server, func(message []byte) bool {
+				caught := on.Load() && strings.Contains(string(message), word)
+				if caught {
+					hold()
+				}
+				return caught
+			})
 		}
 	}()
 	host, port, _ := net.SplitHostPort(listener.Addr().String())
@@ -84,7 +122,8 @@ func cutBefore(t *testing.T, direct, word string) (*atomic.Bool, string) {
 	return on, u.String()
 }
 
-func relay(client net.Conn, server, word string, on *atomic.Bool) {
+// relay carries messages until one is caught.
+func relay(client net.Conn, server string, caught func([]byte) bool) {
 	defer client.Close()
 	up, err := net.Dial("unix", server)
 	if err != nil {
@@ -95,7 +134,7 @@ func relay(client net.Conn, server, word string, on *atomic.Bool) {
 	buf := make([]byte, 64<<10)
 	for {
 		n, err := client.Read(buf)
-		if err != nil || on.Load() && strings.Contains(string(buf[:n]), word) {
+		if err != nil || caught(buf[:n]) {
 			return
 		}
 		if _, err := up.Write(buf[:n]); err != nil {

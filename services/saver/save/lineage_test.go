@@ -49,7 +49,8 @@ func TestLineage(t *testing.T) {
 		now := time.Date(2026, 1, 2, 3, 4, 6, 0, time.UTC)
 		b.now = func() time.Time { return now }
 		in := b.made(recipe(`{}`), `{"id":"b"}`, `{"id":"a","v":1}`)
-		in.Versions = map[string]string{"segue": "v1.2.3"}
+		in.Versions = map[string]string{"parser": "v1.2.3"}
+		b.cfg.Version = "v1.2.4"
 		b.mustSave("r1", in)
 		db := b.reader(url)
 
@@ -61,7 +62,8 @@ func TestLineage(t *testing.T) {
 		want := []Maker{{
 			Current: true, Role: RoleMade, Run: "r1", Step: "save", Position: 2, SavedAt: now, Mode: ModeUpsert,
 			SHA256: in.Document.SHA256, URL: thingsURL, MediaType: "application/json", Size: in.Document.Size, FetchedAt: in.Document.FetchedAt,
-			ETag: in.ETag, LastModified: in.LastModified, Definition: "digest-1", Recipe: digest, Versions: in.Versions,
+			ETag: in.ETag, LastModified: in.LastModified, Definition: "digest-1", Recipe: digest,
+			Versions: map[string]string{"parser": "v1.2.3", Name: "v1.2.4"},
 		}}
 		if diff := cmp.Diff(want, got.Makers); diff != "" || text(string(got.Record)) != `{"id":"a","v":1}` {
 			t.Error(string(got.Record), diff)

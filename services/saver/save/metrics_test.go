@@ -108,7 +108,7 @@ func TestMetricsCountLimits(t *testing.T) {
 	if n := count(t, registry, "segue_save_limits_total", limitUndoKeep); n != 1 {
 		t.Errorf("limit %s was run into once, and counted %v times", limitUndoKeep, n)
 	}
-	for _, limit := range limits { // limitCommit needs a database that does not answer
+	for _, limit := range limits { // limitCommit: see TestCommitWithoutAnswer
 		if n := count(t, registry, "segue_save_limits_total", limit); n != 1 && limit != limitCommit {
 			t.Errorf("limit %s is not tested", limit)
 		}

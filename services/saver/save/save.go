@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"maps"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -96,6 +97,9 @@ type Config struct {
 	// Metrics is where saves, and the limits that they run into, are counted. Defaults
 	// to nowhere.
 	Metrics prometheus.Registerer `kong:"-"`
+	// Version is that of the program, which joins those of the input as that of the
+	// saver. Defaults to none.
+	Version string `kong:"-"`
 }
 
 // Defaults of [Config].
@@ -141,7 +145,7 @@ func New(cfg Config, db *DB, docs document.Store) (participant.Service, error) {
 // that nothing was done; see [DB.transact] for that one.
 func (s *saver) do(ctx context.Context, c participant.Command[Input]) (out Output, err error) {
 	defer func() { s.metrics.failed(err) }()
-	j, err := newJob(work{c.Run, c.Step}, c.Input)
+	j, err := newJob(work{c.Run, c.Step}, s.signed(c.Input))
 	if err != nil {
 		return Output{}, err
 	}
@@ -149,6 +153,16 @@ func (s *saver) do(ctx context.Context, c participant.Command[Input]) (out Outpu
 		return Output{}, failure("save records", err)
 	}
 	return out, nil
+}
+
+// signed adds the saver's version to an input.
+func (s *saver) signed(in Input) Input {
+	if s.cfg.Version != "" {
+		versions := map[string]string{Name: s.cfg.Version}
+		maps.Copy(versions, in.Versions)
+		in.Versions = versions
+	}
+	return in
 }
 
 // undo takes a save back. It needs nothing but the database: whether and what

@@ -40,11 +40,11 @@ func (db *DB) transact(ctx context.Context, conn *sql.Conn, f func(context.Conte
 	if !hold() {
 		return rollback(tx, ctx.Err())
 	}
-	timer := time.AfterFunc(commitTimeout, cancel)
+	timer := time.AfterFunc(db.commitTimeout, cancel)
 	defer timer.Stop()
 	if err := tx.Commit(); err != nil {
 		if !timer.Stop() {
-			err = over(limitCommit, fmt.Errorf("no answer within %s: %w", commitTimeout, err))
+			err = over(limitCommit, fmt.Errorf("no answer within %s: %w", db.commitTimeout, err))
 		}
 		return &participant.Error{Code: CodeDatabase, Unknown: !rolledBack(err), Err: fmt.Errorf("commit: %w", err)}
 	}

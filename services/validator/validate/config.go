@@ -77,6 +77,8 @@ type Config struct {
 	// Metrics is where the limits that documents go over are counted. Defaults to
 	// nowhere.
 	Metrics prometheus.Registerer `kong:"-"`
+	// Version is that of the program; outputs name it. Defaults to none.
+	Version string `kong:"-"`
 	// KnownSchemas are JSON Schemas by the URI under which a $ref or $schema may name
 	// them, without fragment. The drafts' own are known. Nothing else is ever loaded.
 	KnownSchemas map[string][]byte `kong:"-"`

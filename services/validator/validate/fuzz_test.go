@@ -11,6 +11,8 @@ import (
 	"testing/iotest"
 
 	"github.com/go-json-experiment/json/jsontext"
+
+	"segue/participant"
 )
 
 // verdict checks a text in a format, read in pieces of one byte or whole, and
@@ -98,6 +100,38 @@ func FuzzNDJSON(f *testing.F) {
 			t.Fatalf("%q: %d faults in %d records, want %d in %d (limit %v)", text, n, got.seen, want, records, limit)
 		}
 		checkPlaces(t, text, got.report.list)
+	})
+}
+
+// FuzzSchema holds: of a schema by a stranger, whatever it is, the outcome is a
+// verdict, a limit, or that the schema cannot be used.
+func FuzzSchema(f *testing.F) {
+	for _, s := range shapes {
+		f.Add([]byte(s.schema), []byte(append(s.fit, s.other...)[0]))
+	}
+	for _, s := range shapeless {
+		f.Add([]byte(s), []byte(`{"a":[1,"x",null]}`))
+	}
+	compiler := newTestCompiler(f)
+	compiler.cfg.MaxSteps = 10_000
+	f.Fuzz(func(t *testing.T, schema, text []byte) {
+		if len(schema) > 2<<10 || len(text) > 1<<10 {
+			return
+		}
+		s, err := compiler.compile(schema)
+		if err != nil {
+			if e := new(participant.Error); !errors.As(err, &e) || !e.Permanent || e.Code != CodeBadSchema {
+				t.Fatalf("%s: %v", schema, err)
+			}
+			return
+		}
+		c := verdict(t, text, JSON, s, nil, false)
+		switch c.report.code {
+		case "", CodeNotWellFormed, CodeSchemaViolated, CodeLimit, CodeBadSchema:
+		default:
+			t.Fatalf("%s of %s: %s", schema, text, c.report.code)
+		}
+		checkPlaces(t, text, c.report.list)
 	})
 }
 

@@ -1,11 +1,13 @@
 package validate_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"io"
 	"strings"
 	"testing"
 
+	"github.com/parquet-go/parquet-go"
 	"github.com/prometheus/client_golang/prometheus"
 
 	"segue/archive/archivetest"
@@ -19,7 +21,7 @@ func TestHostile(t *testing.T) {
 	metrics := prometheus.NewRegistry()
 	f := newFixture(t, validate.Config{
 		MaxWhole: 1 << 20, MaxToken: 1 << 16, MaxRecord: 1 << 16, MaxValues: 1000, MaxNames: 1 << 16, MaxContent: 32 << 20, MaxMembers: 10,
-		MaxSpool: 1 << 20, MaxKeys: 10, MaxSteps: 100_000, Metrics: metrics,
+		MaxSpool: 1 << 20, MaxKeys: 10, MaxSteps: 100_000, MaxViolations: 2, Metrics: metrics,
 	})
 	anything := json.RawMessage(`{}`)
 	many := make([]string, 0, 22)
@@ -65,40 +67,48 @@ func TestHostile(t *testing.T) {
 		{"zip too large for a file", "PK\x03\x04" + strings.Repeat("x", 1<<20), validate.Input{Format: "json"}, "spool", "limit: has more than 1048576 bytes, too many for a format that is read from a file"},
 		{"parquet without a footer", "PAR1" + strings.Repeat("\x00", 1000) + "PAR1", validate.Input{}, "", "not_well_formed: "},
 		{"parquet whose footer lies", columns(t, 3)[:200] + "\xff\xff\xff\x7fPAR1", validate.Input{}, "", "not_well_formed: "},
+		{"parquet with a row that is too large", wideRow(t), validate.Input{}, "parquet", "limit: record 1"},
+		{"lines of nothing but mistakes", strings.Repeat("x\n", 1000), validate.Input{Format: "ndjson"}, "violations", "not_well_formed: line 1, column 1: invalid character 'x' at start of value (and 999 more)"},
 		{"more keys than memory", "id\n" + strings.Join(strings.Split("abcdefghijkl", ""), "\n"), validate.Input{Format: "csv", Table: json.RawMessage(`{"fields":[{"name":"id"}],"primaryKey":"id"}`)}, "table", "limit: line 12, /id: more than 10 values that have to be unique"},
 		{"a schema that multiplies its work", "[1]", validate.Input{Format: "json", Schema: doubling(20)}, "steps", "limit: line 1, column 1: the schema takes more than 100000 steps"},
 		{"a schema that asks for another", "{}", validate.Input{Format: "json", Schema: json.RawMessage(`{"$ref":"http://169.254.169.254/latest"}`)}, "", `bad_schema: schema refers to "http://169.254.169.254/latest", which is not known here`},
 		{"a schema too large", "{}", validate.Input{Format: "json", Schema: json.RawMessage(`{"title":"` + strings.Repeat("x", 300_000) + `"}`)}, "schema", "bad_schema: schema has 300012 bytes, at most 262144 can be"},
 		{"a reference out of the bucket", "{}", validate.Input{Format: "json", Schema: json.RawMessage(`"../../x@1"`)}, "", "bad_input: schema: "},
 	} {
-		before := counted(t, metrics, c.limit)
+		before := counts(t, metrics)[c.limit]
 		if got := outcome(t, f, c.text, c.in); !strings.HasPrefix(got, c.want) {
 			t.Errorf("%s:\n got %.300s\nwant %s ...", c.name, got, c.want)
 		}
-		if c.limit != "" && counted(t, metrics, c.limit) != before+1 {
+		if c.limit != "" && counts(t, metrics)[c.limit] != before+1 {
 			t.Errorf("%s: limit %q is not counted", c.name, c.limit)
 		}
 		if got := outcome(t, f, `[{"a":1}]`, validate.Input{Schema: anything}); got != `{"format":"json","records":1}` {
 			t.Fatalf("%s: afterwards a good document comes to %s", c.name, got)
 		}
 	}
+	for limit, n := range counts(t, metrics) {
+		if n == 0 {
+			t.Errorf("limit %q is not tested", limit)
+		}
+	}
 }
 
-// counted is how often a limit has been gone over; -1 if there is no such limit.
-func counted(t *testing.T, r *prometheus.Registry, limit string) float64 {
+// counts is how often each limit has been gone over.
+func counts(t *testing.T, r *prometheus.Registry) map[string]float64 {
 	t.Helper()
 	families, err := r.Gather()
 	if err != nil {
 		t.Fatal(err)
 	}
+	limits := make(map[string]float64)
 	for _, family := range families {
 		for _, m := range family.GetMetric() {
-			if family.GetName() == "segue_validate_limits_total" && m.GetLabel()[0].GetValue() == limit {
-				return m.GetCounter().GetValue()
+			if family.GetName() == "segue_validate_limits_total" {
+				limits[m.GetLabel()[0].GetValue()] = m.GetCounter().GetValue()
 			}
 		}
 	}
-	return -1
+	return limits
 }
 
 // doubling is a schema of n definitions each of which refers twice to the next.
@@ -111,6 +121,16 @@ func doubling(n int) json.RawMessage {
 	}
 	b.WriteString(`"` + string(rune('a'+n)) + `":{}}}`)
 	return json.RawMessage(b.String())
+}
+
+// wideRow is Parquet with one row of 100,000 bytes.
+func wideRow(t *testing.T) string {
+	t.Helper()
+	var b bytes.Buffer
+	if err := parquet.Write(&b, []struct{ Text string }{{strings.Repeat("x", 100_000)}}); err != nil {
+		t.Fatal(err)
+	}
+	return b.String()
 }
 
 // packed is n line feeds, in gzip.

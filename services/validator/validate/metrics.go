@@ -4,26 +4,27 @@ import "github.com/prometheus/client_golang/prometheus"
 
 // The limits that a document can go over, as the metric names them.
 const (
-	limitContainer = "container"
-	limitDepth     = "depth"
-	limitNames     = "names"
-	limitNumber    = "number"
-	limitParquet   = "parquet"
-	limitRecord    = "record"
-	limitSchema    = "schema"
-	limitSpool     = "spool"
-	limitSteps     = "steps"
-	limitTable     = "table"
-	limitToken     = "token"
-	limitValues    = "values"
-	limitWhole     = "whole"
-	limitCSV       = "csv"
-	limitXML       = "xml"
+	limitContainer  = "container"
+	limitDepth      = "depth"
+	limitNames      = "names"
+	limitNumber     = "number"
+	limitParquet    = "parquet"
+	limitRecord     = "record"
+	limitSchema     = "schema"
+	limitSpool      = "spool"
+	limitSteps      = "steps"
+	limitTable      = "table"
+	limitToken      = "token"
+	limitValues     = "values"
+	limitViolations = "violations"
+	limitWhole      = "whole"
+	limitCSV        = "csv"
+	limitXML        = "xml"
 )
 
 // metrics counts the limits that documents and schemas go over:
 //
-//	segue_validate_limits_total{limit}   => violations of the limit
+//	segue_validate_limits_total{limit}   => violations of the limit; of violations, documents with more than are listed
 //	segue_validate_large_waits_total     => documents that waited for memory, see Config.MaxLarge
 type metrics struct {
 	limits *prometheus.CounterVec
@@ -32,13 +33,13 @@ type metrics struct {
 
 func newMetrics(r prometheus.Registerer) metrics {
 	m := metrics{limits: prometheus.NewCounterVec(prometheus.CounterOpts{
-		Name: "segue_validate_limits_total", Help: "Documents and schemas that were refused because they go over a limit.",
+		Name: "segue_validate_limits_total", Help: "Documents and schemas that go over a limit.",
 	}, []string{"limit"}), waits: prometheus.NewCounter(prometheus.CounterOpts{
 		Name: "segue_validate_large_waits_total", Help: "Documents that waited until others no longer took the memory that they need.",
 	})}
 	for _, limit := range []string{
 		limitContainer, limitDepth, limitNames, limitNumber, limitParquet, limitRecord, limitSchema, limitSpool, limitSteps,
-		limitTable, limitToken, limitValues, limitWhole, limitCSV, limitXML,
+		limitTable, limitToken, limitValues, limitViolations, limitWhole, limitCSV, limitXML,
 	} {
 		m.limits.WithLabelValues(limit)
 	}

@@ -81,6 +81,9 @@ func (r *report) full() bool { return len(r.list) >= r.limit || r.size >= maxRep
 func (r *report) add(code string, v Violation) {
 	worse := r.code == "" || r.code == CodeSchemaViolated && code != CodeSchemaViolated || code == CodeLimit && r.code != CodeLimit
 	if r.full() && !worse {
+		if r.more == 0 {
+			r.over = append(r.over, limitViolations)
+		}
 		r.more++
 		return
 	}

@@ -51,6 +51,8 @@ type Output struct {
 	// a zip file it is.
 	Container string `json:"container,omitempty"`
 	Member    string `json:"member,omitempty"`
+	// Version is that of the validator.
+	Version string `json:"version,omitempty"`
 }
 
 // Validator checks documents. It may be used concurrently.
@@ -219,7 +221,7 @@ func (c *check) take(in Input, format string) error {
 }
 
 func (c *check) output(format string, doc *archive.Document) Output {
-	out := Output{Format: format, Records: c.seen, Container: doc.Container, Member: doc.Member}
+	out := Output{Format: format, Records: c.seen, Container: doc.Container, Member: doc.Member, Version: c.cfg.Version}
 	if c.delim != 0 {
 		out.Delimiter = string(c.delim)
 	}
