@@ -76,7 +76,7 @@ func (e *Engine) takeStart(ctx context.Context, d journal.Delivery) {
 	if errors.As(err, &r) {
 		result = startRejected
 		entry, err = e.reject(ctx, r, d.Message())
-		e.Log.Warn("start is rejected", "subject", d.Message().Subject, "rejected", entry.Subject.Start, "reason", r.reason)
+		e.Log.Warn("start is rejected", "subject", d.Message().Subject, "rejected", entry.Subject.Start, "correlation_id", r.start.CorrelationID, "reason", r.reason)
 	}
 	if err == nil && entry.Subject.Kind == events.KindStarted {
 		var kept bool
@@ -91,7 +91,7 @@ func (e *Engine) takeStart(ctx context.Context, d journal.Delivery) {
 		cancel()
 	}
 	if err != nil {
-		e.Log.Warn("start goes back to its queue", "subject", d.Message().Subject, "error", err)
+		of(e.Log, entry).Warn("start goes back to its queue", "subject", d.Message().Subject, "error", err)
 		_ = d.Nak(retryDelay) // if it does not arrive the lease runs out
 		return
 	}
@@ -99,7 +99,7 @@ func (e *Engine) takeStart(ctx context.Context, d journal.Delivery) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), ackTimeout)
 	defer cancel()
 	if err := d.Ack(ctx); err != nil {
-		e.Log.Debug("start was not acked", "error", err) // it comes again and finds its run
+		of(e.Log, entry).Debug("start was not acked", "error", err) // it comes again and finds its run
 	}
 }
 

@@ -23,6 +23,11 @@ func (p *partition) about(a *account) *slog.Logger {
 	return log
 }
 
+// of is the log for lines about a message, whose run may not be known.
+func of(log *slog.Logger, e events.Entry) *slog.Logger {
+	return log.With("run", e.Subject.Run, "correlation_id", e.Event.CorrelationID)
+}
+
 func (p *partition) beginning(started events.Entry) {
 	a := p.ledger.runs[started.Subject.Run]
 	if a == nil {
