@@ -108,6 +108,9 @@ func (r *Run) Correlation() string { return r.started.CorrelationID }
 // Started returns when the run began, by the journal's time.
 func (r *Run) Started() time.Time { return r.at.at }
 
+// Took returns how long a run that has ended took, by the journal's time.
+func (r *Run) Took() time.Duration { return r.ended.Stored.Sub(r.at.at) }
+
 // View returns the run as people see it.
 func (r *Run) View() View {
 	v := View{

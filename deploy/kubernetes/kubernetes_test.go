@@ -22,6 +22,7 @@ import (
 
 	"segue/access"
 	"segue/journal/jetstream"
+	"segue/participant"
 	"segue/saga"
 	"segue/sagas"
 )
@@ -148,6 +149,60 @@ func TestPrograms(t *testing.T) {
 		if m.Spec.Selector.MatchLabels[program] != m.Metadata.Name {
 			t.Errorf("the disruption budget %s is for %v", m.Metadata.Name, m.Spec.Selector.MatchLabels)
 		}
+	}
+}
+
+// TestProgram holds what all programs have in common: they are confined, asked how
+// they are, and given the time to end what they have begun.
+func TestProgram(t *testing.T) {
+	t.Parallel()
+	type probe struct {
+		HTTPGet struct{ Path, Port string } `yaml:"httpGet"`
+	}
+	type container struct {
+		Startup  probe `yaml:"startupProbe"`
+		Live     probe `yaml:"livenessProbe"`
+		Ready    probe `yaml:"readinessProbe"`
+		Security struct {
+			Escalation   *bool `yaml:"allowPrivilegeEscalation"`
+			ReadOnly     bool  `yaml:"readOnlyRootFilesystem"`
+			Capabilities struct{ Drop []string }
+		} `yaml:"securityContext"`
+	}
+	var all struct {
+		Spec struct {
+			Template struct {
+				Spec struct {
+					Grace    int `yaml:"terminationGracePeriodSeconds"`
+					Security struct {
+						NonRoot bool                  `yaml:"runAsNonRoot"`
+						Seccomp struct{ Type string } `yaml:"seccompProfile"`
+					} `yaml:"securityContext"`
+					Containers []container
+				}
+			}
+		}
+	}
+	text, err := os.ReadFile("base/program.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := yaml.Unmarshal(text, &all); err != nil {
+		t.Fatal(err)
+	}
+	pod := all.Spec.Template.Spec
+	if drain := participant.DefaultDrain.Seconds(); float64(pod.Grace) < drain+5 { // and then there is something to close
+		t.Errorf("programs have %d s to end, and their handlers %v s", pod.Grace, drain)
+	}
+	if !pod.Security.NonRoot || pod.Security.Seccomp.Type != "RuntimeDefault" {
+		t.Errorf("pods are not confined: %+v", pod.Security)
+	}
+	var want container
+	want.Startup.HTTPGet.Path, want.Live.HTTPGet.Path, want.Ready.HTTPGet.Path = "/healthz", "/healthz", "/readyz"
+	want.Startup.HTTPGet.Port, want.Live.HTTPGet.Port, want.Ready.HTTPGet.Port = "http", "http", "http"
+	want.Security.Escalation, want.Security.ReadOnly, want.Security.Capabilities.Drop = new(bool), true, []string{"ALL"}
+	if d := diff.Diff([]container{want}, pod.Containers); d != "" {
+		t.Errorf("containers are otherwise (-want +have):\n%s", d)
 	}
 }
 

@@ -20,9 +20,6 @@ import (
 // intakeRest is how often the intake looks whether there is room for more runs.
 const intakeRest = 20 * time.Millisecond
 
-// ackTimeout is how long an ack is waited for.
-const ackTimeout = 5 * time.Second
-
 // intake makes runs of start events. A start is acked when its run, or its
 // rejection, is stored; so none is lost, and one that comes again finds its run.
 func (e *Engine) intake(ctx context.Context) error {
@@ -76,7 +73,7 @@ func (e *Engine) takeStart(ctx context.Context, d journal.Delivery) {
 	if errors.As(err, &r) {
 		result = startRejected
 		entry, err = e.reject(ctx, r, d.Message())
-		e.Log.Warn("start is rejected", "subject", d.Message().Subject, "rejected", entry.Subject.Start, "reason", r.reason)
+		e.Log.Warn("start is rejected", "subject", d.Message().Subject, "rejected", entry.Subject.Start, "correlation_id", r.start.CorrelationID, "reason", r.reason)
 	}
 	if err == nil && entry.Subject.Kind == events.KindStarted {
 		var kept bool
@@ -91,15 +88,13 @@ func (e *Engine) takeStart(ctx context.Context, d journal.Delivery) {
 		cancel()
 	}
 	if err != nil {
-		e.Log.Warn("start goes back to its queue", "subject", d.Message().Subject, "error", err)
+		of(e.Log, entry).Warn("start goes back to its queue", "subject", d.Message().Subject, "error", err)
 		_ = d.Nak(retryDelay) // if it does not arrive the lease runs out
 		return
 	}
 	e.Metrics.start(result)
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), ackTimeout)
-	defer cancel()
-	if err := d.DoubleAck(ctx); err != nil {
-		e.Log.Debug("start was not acked", "error", err) // it comes again and finds its run
+	if err := d.Ack(); err != nil {
+		of(e.Log, entry).Debug("start was not acked", "error", err) // it comes again and finds its run
 	}
 }
 

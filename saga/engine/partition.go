@@ -220,7 +220,7 @@ func (p *partition) take(it item) {
 // orphan takes a run that there is no way to carry on. It stays in the journal
 // for people to see.
 func (p *partition) orphan(started events.Entry, reason error) {
-	p.log.Error("run cannot be carried on", "run", started.Subject.Run, "correlation_id", started.Event.CorrelationID, "error", reason)
+	of(p.log, started).Error("run cannot be carried on", "error", reason)
 	p.Metrics.orphan()
 	p.ledger.orphans[started.Subject.Run] = started.Sequence
 }

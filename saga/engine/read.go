@@ -48,7 +48,7 @@ func (p *partition) read(ctx context.Context, feed journal.Feed, items chan<- it
 func (p *partition) open(ctx context.Context, record journal.Record) (item, error) {
 	entry, err := record.Entry()
 	if err != nil {
-		p.log.Error("message of the journal cannot be read", "subject", record.Subject, "sequence", record.Sequence, "error", err)
+		of(p.log, entry).Error("message of the journal cannot be read", "subject", record.Subject, "sequence", record.Sequence, "error", err)
 		entry.Event = events.Event{}
 	}
 	it, err := p.openEntry(ctx, entry)
@@ -59,12 +59,13 @@ func (p *partition) open(ctx context.Context, record journal.Record) (item, erro
 // openEntry fetches what an entry refers to.
 func (p *partition) openEntry(ctx context.Context, entry events.Entry) (item, error) {
 	it := item{entry: entry}
-	err := persist(ctx, p.log, "reading event data", func() (err error) {
+	log := of(p.log, entry)
+	err := persist(ctx, log, "reading event data", func() (err error) {
 		it.entry.Event, err = checkOut(ctx, p.Data, entry.Event)
 		if err == nil || !gone(err) {
 			return err
 		}
-		p.log.Error("event data is gone", "subject", entry.Subject.String(), "dataref", entry.Event.DataRef, "error", err)
+		log.Error("event data is gone", "subject", entry.Subject.String(), "dataref", entry.Event.DataRef, "error", err)
 		it.entry.Event = events.Event{}
 		return nil
 	})
@@ -84,7 +85,7 @@ func (p *partition) definition(ctx context.Context, started events.Entry) (d *sa
 	if orphan != nil {
 		return nil, orphan, nil
 	}
-	err = persist(ctx, p.log, "reading a definition", func() error {
+	err = persist(ctx, of(p.log, started), "reading a definition", func() error {
 		d, err = p.catalogue.pinned(ctx, data.Digest)
 		var problem saga.Problems
 		if err != nil && (gone(err) || errors.As(err, &problem)) {

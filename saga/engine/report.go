@@ -27,6 +27,11 @@ func (p *partition) about(a *account) *slog.Logger {
 // than to decide.
 func (p *partition) tells() bool { return p.log.Enabled(context.Background(), slog.LevelInfo) }
 
+// of is the log for lines about a message, whose run may not be known.
+func of(log *slog.Logger, e events.Entry) *slog.Logger {
+	return log.With("run", e.Subject.Run, "correlation_id", e.Event.CorrelationID)
+}
+
 func (p *partition) beginning(started events.Entry) {
 	a := p.ledger.runs[started.Subject.Run]
 	if a == nil {
@@ -62,18 +67,21 @@ func (p *partition) applied(a *account, e events.Entry) {
 }
 
 func (p *partition) ended(a *account) {
-	view := a.run.View()
-	took := view.Ended.Sub(view.Started)
-	p.Metrics.ended(view.Saga, string(view.Status), took)
+	took := a.run.Took()
+	p.Metrics.ended(a.run.Definition.Name, string(a.run.Status()), took)
 	if a.stuck {
 		p.Metrics.stuck(-1)
 	}
+	defer p.trace(a.run)
+	if !p.tells() {
+		return
+	}
+	view := a.run.View()
 	attrs := []any{"took", took.Round(time.Millisecond).String()}
 	if view.Reason != nil {
 		attrs = append(attrs, "reason", view.Reason.Kind, "step", view.Reason.Step, "undone", view.Undone)
 	}
 	p.about(a).Info("run "+string(view.Status), attrs...)
-	p.trace(a.run)
 }
 
 // seen looks at a run that was just decided on, for what has no message of its own.
