@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 const (
@@ -27,10 +29,11 @@ var programs = map[string]int{"orchestrator": 2, "fetcher": 1, "validator": 1, "
 type rig struct {
 	*testing.T
 	project string
-	server  string // URL of the broker on this machine
-	site    string // URL of a web server on this machine that the fetcher may reach
-	segue   string // the command
-	key     string // file with the operator's key
+	files   []string // flags of docker-compose that name the files
+	server  string   // URL of the broker on this machine
+	site    string   // URL of a web server here that the fetcher may reach
+	segue   string   // the command
+	key     string   // file with the operator's key
 }
 
 func TestCompose(t *testing.T) {
@@ -39,7 +42,9 @@ func TestCompose(t *testing.T) {
 		t.Skip("NOT TESTED: the images and compose.yaml. With a Docker daemon: SEGUE_CONTAINERS=1 go test ./test/containers, or SEGUE_CONTAINERS=standins without an image registry")
 	}
 	r := start(t, how == "standins")
-	r.checkConfinement()
+	r.Run("these containers and no others", func(t *testing.T) { r.on(t).checkContainers() })
+	r.Run("each is confined", func(t *testing.T) { r.on(t).checkConfinement() })
+	r.Run("each image is one static program", func(t *testing.T) { r.on(t).checkImages() })
 	r.Run("a document becomes rows", func(t *testing.T) {
 		out := r.on(t).compose("run", "--rm", "-T", "segue", "ingest", r.site+"/todos.json")
 		if !strings.Contains(out, "200 records in collection todos (200 new)") {
@@ -60,6 +65,8 @@ func TestCompose(t *testing.T) {
 	})
 	r.Run("500 documents under way", func(t *testing.T) { r.on(t).storm() })
 	r.Run("no way out of the bus", func(t *testing.T) { r.on(t).checkEgress() })
+	r.Run("no way to the database", func(t *testing.T) { r.on(t).checkDatabase() })
+	r.Run("TLS by option", func(t *testing.T) { r.on(t).checkTLS() })
 }
 
 // TestComposeFiles reads the files as docker-compose does, without a daemon.
@@ -68,11 +75,8 @@ func TestComposeFiles(t *testing.T) {
 	if _, err := exec.LookPath("docker-compose"); err != nil {
 		t.Skip("NOT TESTED: whether compose.yaml is valid. Install docker-compose")
 	}
-	config := command(t, nil, "docker-compose", "--file", composeFile, "config")
-	for name := range programs {
-		if !strings.Contains(config, "segue/"+name+":latest") {
-			t.Errorf("compose.yaml has no %s", name)
-		}
+	for _, files := range [][]string{{"--file", composeFile}, {"--file", composeFile, "--file", tlsFile}} {
+		command(t, nil, "docker-compose", append(files, "config", "--quiet")...)
 	}
 }
 
@@ -90,7 +94,7 @@ func start(t *testing.T, standins bool) *rig {
 		command(t, nil, "./base-images", image(t, "../../Dockerfile", `(?m)^FROM .*(golang:\S+)`),
 			image(t, composeFile, `image: (nats:\S+)`), image(t, composeFile, `image: (postgres:\S+)`))
 	}
-	r := &rig{T: t, project: fmt.Sprintf("segue-test-%d", os.Getpid()), segue: filepath.Join(t.TempDir(), "segue")}
+	r := &rig{T: t, files: []string{"--file", composeFile}, project: fmt.Sprintf("segue-test-%d", os.Getpid()), segue: filepath.Join(t.TempDir(), "segue")}
 	command(t, nil, "go", "build", "-o", r.segue, "../../cmd/segue")
 	gateway := strings.TrimSpace(command(t, nil, "docker", "network", "inspect", "bridge", "--format", "{{(index .IPAM.Config 0).Gateway}}"))
 	r.serve(gateway)
@@ -112,8 +116,8 @@ func start(t *testing.T, standins bool) *rig {
 	return r
 }
 
-// composeFile is the one that is tested, as it is.
-const composeFile = "../../compose.yaml"
+// composeFile is the one that is tested, as it is; tlsFile goes with it.
+const composeFile, tlsFile = "../../compose.yaml", "../../compose.tls.yaml"
 
 // image returns the name of an image that a file speaks of.
 func image(t *testing.T, file, pattern string) string {
@@ -127,6 +131,21 @@ func image(t *testing.T, file, pattern string) string {
 		t.Fatalf("%s names no image like %s", file, pattern)
 	}
 	return string(match[1])
+}
+
+// checkContainers holds that compose.yaml brings up what it should and nothing else.
+func (r *rig) checkContainers() {
+	want := []string{"keys exited", "nats running", "postgres running"} // the keys were made, and that is all
+	for name, n := range programs {
+		want = append(want, slices.Repeat([]string{name + " running"}, n)...)
+	}
+	slices.Sort(want)
+	have := strings.Split(strings.TrimSpace(command(r.T, nil, "docker", "ps", "--all", "--filter", "label=com.docker.compose.project="+r.project,
+		"--format", `{{.Label "com.docker.compose.service"}} {{.State}}`)), "\n")
+	slices.Sort(have)
+	if diff := cmp.Diff(want, have); diff != "" {
+		r.Errorf("other containers (-want +have):\n%s", diff)
+	}
 }
 
 // checkConfinement holds what each container has been denied.
@@ -151,7 +170,7 @@ func (r *rig) checkConfinement() {
 		if !h.ReadonlyRootfs || !slices.Contains(h.CapDrop, "ALL") || h.Memory == 0 || h.PidsLimit == 0 || !strings.Contains(fmt.Sprint(h.SecurityOpt), "no-new-privileges") {
 			r.Errorf("%s is not confined: %+v", name, h)
 		}
-		if user, own := c.Config.User, map[string]string{"postgres": "postgres", "nats": ""}; programs[name] > 0 && user != "65532:65532" || programs[name] == 0 && user != own[name] {
+		if user := c.Config.User; user != "65532:65532" && (name != "postgres" || user != "postgres") {
 			r.Errorf("%s runs as user %q", name, user)
 		}
 		for _, m := range c.Mounts {
@@ -181,6 +200,35 @@ func (r *rig) checkConfinement() {
 		if !slices.Equal(ways, want) {
 			r.Errorf("%s is on networks %v, want %v", name, ways, want)
 		}
+	}
+}
+
+// checkDatabase asks PostgreSQL for a record without a password: first from its own
+// network, where it minds that, then from the bus, where it is out of reach.
+func (r *rig) checkDatabase() {
+	ip := strings.TrimSpace(command(r.T, nil, "docker", "inspect", "--format",
+		fmt.Sprintf(`{{(index .NetworkSettings.Networks "%s_database").IPAddress}}`, r.project), r.container("postgres")))
+	for network, want := range map[string]string{"database": "password", "bus": "dial error"} {
+		var err error
+		out := command(r.T, &err, "docker", "run", "--rm", "--network", r.project+"_"+network, "segue/segue:latest",
+			"lineage", "load", "0-0", "--database", "postgres://segue@"+ip+":5432/segue?connect_timeout=5")
+		if err == nil || !strings.Contains(out, want) {
+			r.Errorf("from the network %s: %v, want %q: %s", network, err, want, out)
+		}
+	}
+}
+
+// checkTLS has the system take up TLS: programs find each other, and who comes without
+// a certificate is turned away.
+func (r *rig) checkTLS() {
+	r.files = append(r.files, "--file", tlsFile)
+	r.compose("up", "--detach")
+	r.awaitHealthy()
+	if out := r.compose("run", "--rm", "-T", "segue", "ingest", r.site+"/airports.csv"); !strings.Contains(out, "40 records in collection airports (40 new)") {
+		r.Errorf("with TLS: %s", out)
+	}
+	if out, err := r.client("ls"); err == nil || !strings.Contains(out, "TLS") && !strings.Contains(out, "certificate") {
+		r.Errorf("without TLS: %v: %s", err, out)
 	}
 }
 

@@ -97,7 +97,7 @@ func command(t *testing.T, failed *error, name string, args ...string) string {
 // compose runs docker-compose 1.29, else docker compose.
 func (r *rig) compose(args ...string) string {
 	r.Helper()
-	args = append([]string{"--file", composeFile, "--project-name", r.project}, args...)
+	args = slices.Concat(r.files, []string{"--project-name", r.project}, args)
 	if _, err := exec.LookPath("docker-compose"); err == nil {
 		return command(r.T, nil, "docker-compose", args...)
 	}

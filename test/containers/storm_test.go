@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/jackc/pgx/v5"
 )
 
@@ -30,7 +31,14 @@ func rowsOf(path string) (rows []string) {
 // storm has documents fetched and saved while containers are killed, stopped and
 // added, and compares the rows with those of the documents.
 func (r *rig) storm() {
-	begin := time.Now()
+	completed := func() int {
+		out, err := r.client("ls", "--saga", "ingest", "--status", "completed", "--limit", "0", "--json")
+		if err != nil {
+			return 0
+		}
+		return strings.Count(out, "\n")
+	}
+	before, begin := completed(), time.Now()
 	done := []string{}
 	note := func(what string) {
 		done = append(done, fmt.Sprintf("| %3d s | %s |", int(time.Since(begin).Seconds()), what))
@@ -63,33 +71,29 @@ func (r *rig) storm() {
 		})
 	}
 	note(fmt.Sprintf("%d documents are started", documents))
-	ended := func(status string) int {
-		out, err := r.client("ls", "--saga", "ingest", "--status", status, "--limit", "0", "--since", time.Since(begin).Round(time.Second).String(), "--json")
-		if err != nil {
-			return -1
-		}
-		return strings.Count(out, "\n")
-	}
-	r.eventually("all runs have completed", runsTimeout, func() bool { return ended("completed") >= documents })
-	note(fmt.Sprintf("%d have completed", ended("completed")))
+	r.eventually("all runs have completed", runsTimeout, func() bool { return completed() == before+documents })
+	note("all of them have completed")
 	r.awaitHealthy()
 
-	want := make(map[string]bool)
+	var want []string
 	for i := range documents {
-		for _, row := range rowsOf(fmt.Sprintf("/load/%d.ndjson", i)) {
-			want[row] = true
-		}
+		want = append(want, rowsOf(fmt.Sprintf("/load/%d.ndjson", i))...)
 	}
 	have := r.rows("load")
-	if missing := len(want) - len(have); missing != 0 {
-		r.Errorf("%d rows are missing or too many", missing)
+	slices.Sort(want)
+	slices.Sort(have)
+	if diff := cmp.Diff(want, have); diff != "" {
+		r.Errorf("other rows than were sent (-want +have):\n%s", diff)
+	} else {
+		note(fmt.Sprintf("%d rows are there, each once and as it was sent", len(have)))
 	}
-	for _, row := range have {
-		if !want[row] {
-			r.Errorf("row %s ought not to be there", row)
+	for i, fetcher := range strings.Fields(r.compose("ps", "--quiet", "fetcher")) {
+		done := strings.Count(command(r.T, nil, "docker", "logs", fetcher), `"attempt completed"`)
+		if done == 0 {
+			r.Errorf("fetcher %d has fetched nothing", i+1)
 		}
+		note(fmt.Sprintf("fetcher %d has fetched %d documents", i+1, done))
 	}
-	note(fmt.Sprintf("%d rows are there, each once and as it was sent", len(have)))
 	r.Logf("what was done, and when:\n\n| after | what |\n|---|---|\n%s\n", strings.Join(done, "\n"))
 	r.Logf("containers: %s", strings.Join(slices.Sorted(maps.Keys(r.all())), ", "))
 }
