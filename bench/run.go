@@ -3,7 +3,6 @@ package bench
 import (
 	"context"
 	"fmt"
-	"time"
 )
 
 // How much of [Config.Runs] the other measurements take, and the least and most.
@@ -64,6 +63,3 @@ func measure(ctx context.Context, cfg Config, m mover) (r Result, err error) {
 	}
 	return r, nil
 }
-
-// milliseconds writes a duration as a number of JSON.
-func milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }

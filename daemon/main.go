@@ -131,7 +131,7 @@ func Main[C any](p Program[C]) {
 		}
 		os.Exit(0)
 	}
-	Ballast()
+	defer Ballast()()
 	log := f.Logger(os.Stderr, slog.LevelInfo).With("program", p.Name)
 	if err := p.run(ctx, f, log); err != nil {
 		log.Error("program ends", "error", err)

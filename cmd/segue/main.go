@@ -77,7 +77,7 @@ func run(ctx context.Context, args []string) int {
 		fmt.Fprintf(os.Stderr, "\nsegue: %v\n", err)
 		return 2
 	}
-	daemon.Ballast()
+	defer daemon.Ballast()()
 	selected.BindTo(ctx, (*context.Context)(nil))
 	switch err := selected.Run(&c.globals); {
 	case err == nil:
