@@ -111,6 +111,13 @@ func (r *rig) container(name string) string {
 	return id
 }
 
+// address returns the address of a container, one of its kind, on a network.
+func (r *rig) address(name, network string) string {
+	r.Helper()
+	format := fmt.Sprintf(`{{(index .NetworkSettings.Networks "%s_%s").IPAddress}}`, r.project, network)
+	return strings.TrimSpace(command(r.T, nil, "docker", "inspect", "--format", format, r.container(name)))
+}
+
 // all returns the ids of all containers that go on, by kind and number.
 func (r *rig) all() map[string]string {
 	r.Helper()

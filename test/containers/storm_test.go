@@ -106,9 +106,7 @@ func (r *rig) rows(collection string) (rows []string) {
 	if err != nil {
 		r.Fatal(err)
 	}
-	address := strings.TrimSpace(command(r.T, nil, "docker", "inspect", "--format",
-		fmt.Sprintf(`{{(index .NetworkSettings.Networks "%s_database").IPAddress}}`, r.project), r.container("postgres")))
-	at := url.URL{Scheme: "postgres", User: url.UserPassword("segue", strings.TrimSpace(string(password))), Host: address + ":5432", Path: "/segue"}
+	at := url.URL{Scheme: "postgres", User: url.UserPassword("segue", strings.TrimSpace(string(password))), Host: r.address("postgres", "database") + ":5432", Path: "/segue"}
 	db, err := pgx.Connect(r.Context(), at.String())
 	if err != nil {
 		r.Fatal(err)
