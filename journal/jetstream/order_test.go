@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/nats-io/nats.go"
 
@@ -112,4 +113,32 @@ func sequences(records []journal.Record) (list []uint64) {
 		list = append(list, r.Sequence)
 	}
 	return list
+}
+
+// TestRequestsEndTogether: places that are asked for come back although the broker has
+// lost a request and answers later ones.
+func TestRequestsEndTogether(t *testing.T) {
+	t.Parallel()
+	begin := time.Now()
+	at := func(d time.Duration) time.Time { return begin.Add(d) }
+	p := &pull{work: &work{queue: journal.Queue{Limit: 8}}}
+	for name, c := range map[string]struct {
+		asked, free int
+		now         time.Duration
+		wants, lost bool
+	}{
+		"nothing is free":               {asked: 8, now: time.Second},
+		"nothing is asked for":          {free: 1, now: time.Second, wants: true},
+		"too little to ask for":         {asked: 7, free: 1, now: time.Second},
+		"enough to ask for":             {asked: 6, free: 2, now: time.Second, wants: true},
+		"enough, but the end is near":   {asked: 6, free: 2, now: pullExpires - minExpires/2},
+		"the broker's word is awaited":  {asked: 6, free: 2, now: pullExpires + time.Second},
+		"it does not come":              {asked: 6, free: 2, now: pullExpires + pullHeartbeat + time.Second, lost: true},
+		"all was accounted for in time": {free: 8, now: 2 * pullExpires, wants: true},
+	} {
+		p.asked, p.free, p.end = c.asked, c.free, at(pullExpires)
+		if wants, lost := p.wants(at(c.now)), p.lost(at(c.now)); wants != c.wants || lost != c.lost {
+			t.Errorf("%s: wants is %v and lost %v, want %v and %v", name, wants, lost, c.wants, c.lost)
+		}
+	}
 }

@@ -13,18 +13,26 @@ import (
 // pull asks for messages on one connection. There may be several requests under
 // way, but never for more messages than there are free places: what is asked for
 // holds its places.
+//
+// The broker can lose a request, when the leader of a queue changes, and go on with
+// those that came later. Which of them a message answers nobody says, so all that are
+// under way at a time end at one: what has not been accounted for then is lost.
 type pull struct {
 	*work
 	inbox   *nats.Subscription
 	arrived chan *nats.Msg
-	asked   int // messages requested that have not come
-	free    int // places that are free and not asked for
+	asked   int       // messages requested that have not come
+	free    int       // places that are free and not asked for
+	end     time.Time // of all requests under way
 	came    bool
 }
 
 // askShare is the part of all places that have to be free before more is asked for
 // while a request is under way: few requests, and one in time.
 const askShare = 4
+
+// minExpires is the shortest time that a request is made for.
+const minExpires = time.Second
 
 // run takes in what comes until the session ends or something is wrong.
 func (p *pull) run(session context.Context) error {
@@ -33,8 +41,12 @@ func (p *pull) run(session context.Context) error {
 	defer quiet.Stop()
 	for {
 		p.claim()
-		if p.free > 0 && (p.asked == 0 || p.free >= p.queue.Limit/askShare) {
-			if err := p.ask(); err != nil {
+		now := time.Now()
+		if p.lost(now) {
+			return jetstream.ErrNoHeartbeat
+		}
+		if p.wants(now) {
+			if err := p.ask(now); err != nil {
 				return err
 			}
 			quiet.Reset(2 * pullHeartbeat)
@@ -80,8 +92,27 @@ func (p *pull) giveUp(places int) {
 	}
 }
 
-func (p *pull) ask() error {
-	if err := p.j.requestMessages(p.stream, p.consumer, p.inbox.Subject, pullRequest{p.free, pullExpires, pullHeartbeat}); err != nil {
+// wants says whether to ask for more: at once where nothing is asked for, else when
+// enough places are free, and it is not the end of what is under way.
+func (p *pull) wants(now time.Time) bool {
+	if p.free == 0 || p.asked == 0 {
+		return p.free > 0
+	}
+	return p.free >= p.queue.Limit/askShare && p.end.Sub(now) >= minExpires
+}
+
+// lost says that messages are awaited that no request is under way for.
+func (p *pull) lost(now time.Time) bool {
+	return p.asked > 0 && now.Sub(p.end) > pullHeartbeat
+}
+
+func (p *pull) ask(now time.Time) error {
+	if p.asked == 0 {
+		p.end = now.Add(pullExpires)
+	}
+	expires := p.end.Sub(now)
+	request := pullRequest{p.free, expires, min(pullHeartbeat, expires/4)} // the broker wants at least two in the time
+	if err := p.j.requestMessages(p.stream, p.consumer, p.inbox.Subject, request); err != nil {
 		return err
 	}
 	p.asked, p.free = p.asked+p.free, 0

@@ -136,7 +136,10 @@ func (w *wide) run(ctx context.Context) {
 			w.cutOff(l)
 		}
 	}
-	w.cancel = nil
+	if w.cancel != nil {
+		w.cancel()
+		w.cancel = nil
+	}
 }
 
 func (w *wide) read(ctx context.Context) error {
