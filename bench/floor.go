@@ -207,7 +207,7 @@ func (f *floor) move(ctx context.Context, nc *nats.Conn, js natsjs.JetStream, p 
 		}
 		out := make([]*nats.Msg, len(batch))
 		for i, m := range batch {
-			out[i] = &nats.Msg{Subject: next(m), Data: m.Data}
+			out[i] = &nats.Msg{Subject: next(m), Header: make(nats.Header), Data: m.Data} // a batch writes headers
 		}
 		if err := f.store(ctx, js, out); err != nil {
 			return err
