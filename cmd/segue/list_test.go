@@ -38,6 +38,9 @@ func (w *ward) archive(starts []time.Time) {
 // TestListHistory compares what is found from the end of the history, with a
 // limit, with what a look at all of it finds.
 func TestListHistory(t *testing.T) {
+	if testing.Short() {
+		t.Skip("A LONG HISTORY WAS NOT LISTED: run without -short")
+	}
 	t.Parallel()
 	const seed = 4711
 	dice := rand.New(rand.NewPCG(seed, 0))

@@ -34,13 +34,15 @@ func TestMain(m *testing.M) {
 //	                      history, as the orchestrator does after --keep-age
 //	hold                  holds the data directory, as a command does, for a second
 //	until STATUS RUN      waits until a run has a status, or until "up" there is a broker
+//
+// With -short only those of the job itself are run.
 func TestScript(t *testing.T) {
 	t.Parallel()
 	examples, err := filepath.Abs("../../examples")
 	if err != nil {
 		t.Fatal(err)
 	}
-	testscript.Run(t, testscript.Params{
+	params := testscript.Params{
 		Dir:                "testdata/script",
 		RequireUniqueNames: true,
 		Setup: func(env *testscript.Env) error {
@@ -55,7 +57,12 @@ func TestScript(t *testing.T) {
 			"hold":    hold,
 			"until":   until,
 		},
-	})
+	}
+	if testing.Short() {
+		t.Log("MOST SCRIPTS WERE NOT RUN: run without -short")
+		params.Dir, params.Files = "", []string{"testdata/script/ingest.txtar", "testdata/script/up.txtar"}
+	}
+	testscript.Run(t, params)
 }
 
 func status(ts *testscript.TestScript, neg bool, args []string) {

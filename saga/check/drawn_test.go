@@ -12,6 +12,9 @@ import (
 // TestDrawn holds the walk against its dumb twin on definitions drawn at random: what
 // can be told from the text of a definition is what the walk finds, and no more.
 func TestDrawn(t *testing.T) {
+	if testing.Short() {
+		t.Skip("DRAWN DEFINITIONS WERE NOT CHECKED: run without -short")
+	}
 	t.Parallel()
 	const seed, wanted = 7, 200
 	t.Log("seed", seed)

@@ -36,6 +36,9 @@ func diamond(t testing.TB, steps int, last string) *saga.Definition {
 // TestLarge holds that definitions with more states than can be looked at are cut and
 // say so, and that a bug at their far end is found all the same.
 func TestLarge(t *testing.T) {
+	if testing.Short() {
+		t.Skip("LARGE DEFINITIONS WERE NOT CHECKED: run without -short")
+	}
 	t.Parallel()
 	for name, make := range map[string]func(last string) *saga.Definition{
 		"chain of 100":  func(last string) *saga.Definition { return chain(t, 100, last) },

@@ -17,6 +17,9 @@ import (
 // TestOracleBites does the same for the services that come with Segue: what they
 // do to the outside world is changed behind their backs.
 func TestOracleBites(t *testing.T) {
+	if testing.Short() {
+		t.Skip("THE ORACLE WAS NOT TRIED WITH SABOTAGE: run without -short")
+	}
 	t.Parallel()
 	storm, again := Options{Storm: true}, Options{Again: true}
 	undone := Options{Storm: true, Again: true, Cancel: 0.7, Chaos: 30 * time.Second, Kills: -1} // what others rely on

@@ -95,6 +95,9 @@ func TestFormats(t *testing.T) {
 // the user reads is in docs/limits.md. Nothing is written, the limit is counted, and
 // the parser goes on serving.
 func TestHostileDocuments(t *testing.T) {
+	if testing.Short() {
+		t.Skip("HOSTILE DOCUMENTS WERE NOT PARSED: run without -short")
+	}
 	t.Parallel()
 	small := Config{TransformTime: time.Minute, MaxRecord: 1 << 10, TransformResults: 200, MaxDepth: 8, MaxRecords: 100, MaxBytes: 50_000, MaxSpool: 1 << 20, MaxContent: 1 << 20}
 	zeros := strings.Repeat("0", 40<<20)
