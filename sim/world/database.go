@@ -12,6 +12,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"modernc.org/sqlite"
+
 	"segue/services/saver/save"
 )
 
@@ -39,14 +41,59 @@ func newDatabase(ctx context.Context, w *world) (*database, error) {
 		return nil, err
 	}
 	d.driver = d.look.Driver()
-	if err := d.look.PingContext(ctx); err != nil {
-		return nil, err
-	}
-	db, err := save.OpenSQLite(ctx, databasePath, plainDriver{d})
+	conn, err := d.look.Conn(ctx)
 	if err != nil {
 		return nil, err
 	}
-	return d, db.Close()
+	defer conn.Close()
+	return d, conn.Raw(func(c any) error { return fill(ctx, c.(restorer)) })
+}
+
+// restorer is what the driver's connections can do besides.
+type restorer interface {
+	NewRestore(from string) (*sqlite.Backup, error)
+}
+
+// pattern is an empty database with the saver's tables. Making them takes longer than
+// many a world, so worlds get a copy.
+var pattern struct {
+	sync.Mutex
+	kept driver.Conn // keeps the memory
+}
+
+const patternName = "file:/sim-pattern?vfs=memdb"
+
+// fill copies the pattern.
+func fill(ctx context.Context, c restorer) error {
+	pattern.Lock()
+	defer pattern.Unlock()
+	if pattern.kept == nil {
+		if err := makePattern(ctx); err != nil {
+			return fmt.Errorf("make the saver's tables: %w", err)
+		}
+	}
+	copied, err := c.NewRestore(patternName)
+	if err != nil {
+		return fmt.Errorf("copy the saver's tables: %w", err)
+	}
+	if _, err := copied.Step(-1); err != nil {
+		return fmt.Errorf("copy the saver's tables: %w", errors.Join(err, copied.Finish()))
+	}
+	return copied.Finish()
+}
+
+func makePattern(ctx context.Context) error {
+	d := &database{name: "sim-pattern", driver: &sqlite.Driver{}}
+	kept, err := d.driver.Open(patternName)
+	if err != nil {
+		return err
+	}
+	db, err := save.OpenSQLite(ctx, databasePath, plainDriver{d})
+	if err != nil {
+		return errors.Join(err, kept.Close())
+	}
+	pattern.kept = kept
+	return db.Close()
 }
 
 // databasePath is what the saver says about where it saves.
