@@ -147,9 +147,9 @@ func (p *partition) tidy(ctx context.Context, beside func(work func() error, lan
 			return
 		}
 	}
-	// A snapshot costs as much as there is to write: it is worth its while when as
-	// much has come since the last.
-	if p.unsaved >= max(p.SnapshotEvery, p.ledger.size()) {
+	// A snapshot costs as much as there is to write: it is worth its while when half
+	// as much has come since the last, which is what there is to read again.
+	if p.unsaved >= max(p.SnapshotEvery, p.ledger.size()/2) {
 		p.tidying = true
 		s := p.snapshot()
 		beside(func() error {
