@@ -74,9 +74,10 @@ type Journal interface {
 	Members(ctx context.Context, id string) (<-chan []string, error)
 
 	// Prune takes every message of a partition below a sequence out of the journal,
-	// whatever it is. Its subjects can be written again from then on, so it is only
-	// for what has ended and is kept elsewhere. Followers see nothing of it. It costs
-	// about the same for one message and for a hundred thousand.
+	// or, with [EveryPartition], of all partitions, whatever it is. Its subjects can be
+	// written again from then on, so it is only for what has ended and is kept
+	// elsewhere. Followers see nothing of it. It costs about the same for one message
+	// and for a hundred thousand, and for all partitions no more than for one.
 	Prune(ctx context.Context, partition int, before uint64) error
 
 	// Purge does the same with the messages of one run that are stored when it is
@@ -87,6 +88,9 @@ type Journal interface {
 	// is stamped. The time returned lies between the call and the return.
 	Info(ctx context.Context) (Info, error)
 }
+
+// EveryPartition is the number that stands for all partitions.
+const EveryPartition = -1
 
 // MemberTTL is how long a member counts as alive without a sign of life. With
 // the time to notice and to read a partition, its work is taken over within 5 s.

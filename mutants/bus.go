@@ -145,8 +145,8 @@ var bus = []Mutant{
 		Name:  "bus/prunes-all",
 		Bug:   "Pruning a partition takes all of it, and not only what lies below the given sequence.",
 		File:  "journal/jetstream/leave.go",
-		Old:   ", jetstream.WithPurgeSequence(before))",
-		New:   ", jetstream.WithPurgeSequence(before+1<<40))",
+		Old:   "{jetstream.WithPurgeSequence(before)}",
+		New:   "{jetstream.WithPurgeSequence(before + 1<<40)}",
 		Tests: []Test{{"./journal/jetstream", "TestConformance/Purge/pruning"}},
 	},
 	{

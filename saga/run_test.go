@@ -134,28 +134,88 @@ func ExampleRun() {
 	// completed
 }
 
-// BenchmarkRun measures the core's work for one run of two steps: six messages
-// applied, each followed by a decision.
-func BenchmarkRun(b *testing.B) {
+// twoStepsRun returns the messages of a run of two steps, in order, started first.
+func twoStepsRun(b *testing.B) (*Definition, []events.Entry) {
+	b.Helper()
 	d, err := Load("greet.yaml", []byte(twoSteps), nil)
 	if err != nil {
 		b.Fatal(err)
 	}
+	run, started := begin(b, d, `{"name":"Ada"}`)
+	entries := []events.Entry{started}
+	apply := func(e events.Entry) {
+		e.Sequence, e.Stored = uint64(len(entries)+1), time.Unix(0, 0)
+		entries = append(entries, e)
+		run.Apply(e)
+	}
+	for !run.Ended() {
+		e := run.Decide(time.Unix(0, 0)).Append[0]
+		apply(e)
+		if e.Subject.Kind == events.KindCommand {
+			apply(events.Entry{
+				Subject: e.Subject.With(events.KindOutcome),
+				Event:   events.Event{Type: events.TypeStepCompleted, Data: []byte(`{"title":"Dr"}`)},
+			})
+		}
+	}
+	return d, entries
+}
+
+// BenchmarkApply reads a run of six messages, as a replay does.
+func BenchmarkApply(b *testing.B) {
+	d, entries := twoStepsRun(b)
+	b.ReportAllocs()
+	for b.Loop() {
+		run, err := Begin(d, entries[0])
+		if err != nil {
+			b.Fatal(err)
+		}
+		for _, e := range entries[1:] {
+			run.Apply(e)
+		}
+		if !run.Ended() {
+			b.Fatal("the run has not ended")
+		}
+	}
+}
+
+// BenchmarkDecide decides once in each state of a run of six messages.
+func BenchmarkDecide(b *testing.B) {
+	d, entries := twoStepsRun(b)
+	var states []*Run
+	for n := 1; n < len(entries); n++ {
+		run, err := Begin(d, entries[0])
+		if err != nil {
+			b.Fatal(err)
+		}
+		for _, e := range entries[1:n] {
+			run.Apply(e)
+		}
+		states = append(states, run)
+	}
 	now := time.Unix(0, 0)
 	b.ReportAllocs()
 	for b.Loop() {
-		run, _ := begin(b, d, `{"name":"Ada"}`)
-		for sequence := uint64(2); !run.Ended(); sequence += 2 {
-			e := run.Decide(now).Append[0]
-			e.Sequence, e.Stored = sequence, now
+		for _, run := range states {
+			run.Decide(now)
+		}
+	}
+}
+
+// BenchmarkRun is the core's work for one run of two steps: six messages applied, each
+// followed by a decision.
+func BenchmarkRun(b *testing.B) {
+	d, entries := twoStepsRun(b)
+	now := time.Unix(0, 0)
+	b.ReportAllocs()
+	for b.Loop() {
+		run, err := Begin(d, entries[0])
+		if err != nil {
+			b.Fatal(err)
+		}
+		for _, e := range entries[1:] {
+			run.Decide(now)
 			run.Apply(e)
-			if e.Subject.Kind == events.KindCommand {
-				run.Apply(events.Entry{
-					Subject:  e.Subject.With(events.KindOutcome),
-					Event:    events.Event{Type: events.TypeStepCompleted, Data: []byte(`{"title":"Dr"}`)},
-					Sequence: sequence + 1,
-				})
-			}
 		}
 	}
 }

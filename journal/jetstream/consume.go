@@ -18,7 +18,7 @@ import (
 const (
 	// pullHeartbeat is how often the broker gives a sign of life to a worker that
 	// waits. Missing two makes it ask again.
-	pullHeartbeat = 5 * time.Second
+	pullHeartbeat = 2 * time.Second
 	// maxLimit bounds Queue.Limit.
 	maxLimit = MaxAckPending
 )

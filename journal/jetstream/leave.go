@@ -8,14 +8,16 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"segue/events"
+	"segue/journal"
 )
 
 // What leaves the journal. The server (2.15.2) takes a message out by its sequence
 // in the time it takes to store one. To purge by subject it counts anew, for each
 // consumer of the stream, what that has still to come: with 600,000 subjects and
 // traffic that is a tenth of a second and more, whatever is purged, in which nothing
-// else is stored. So single runs leave message by message, and purging is for many
-// runs at once.
+// else is stored, and it reads all that there is of the subjects into memory. To purge
+// all subjects up to a sequence it counts as well, but drops most files unread. So single
+// runs leave message by message, and purging is for many runs at once.
 
 // Prune implements [journal.Journal].
 func (j *Journal) Prune(ctx context.Context, partition int, before uint64) error {
@@ -24,9 +26,16 @@ func (j *Journal) Prune(ctx context.Context, partition int, before uint64) error
 		if err != nil {
 			return err
 		}
-		return s.Purge(ctx, jetstream.WithPurgeSubject(events.PartitionFilter(partition)), jetstream.WithPurgeSequence(before))
+		options := []jetstream.StreamPurgeOpt{jetstream.WithPurgeSequence(before)}
+		if partition != journal.EveryPartition {
+			options = append(options, jetstream.WithPurgeSubject(events.PartitionFilter(partition)))
+		}
+		return s.Purge(ctx, options...)
 	})
 	if err != nil {
+		if partition == journal.EveryPartition {
+			return fmt.Errorf("prune all partitions: %w", err)
+		}
 		return fmt.Errorf("prune partition %d: %w", partition, err)
 	}
 	return nil

@@ -22,6 +22,7 @@ var purgeTests = []test{
 	{"a purged command under lease does not come again", purgedDoesNotComeAgain},
 	{"a restart brings nothing back that was purged", restartKeepsPurged},
 	{"pruning takes the oldest of one partition", prunesOnePartition},
+	{"pruning takes the oldest of all partitions", prunesAllPartitions},
 }
 
 func (b *bench) purge(run string) {
@@ -282,6 +283,41 @@ func restartKeepsPurged(b *bench) {
 		b.ack(b.take(work))
 	}
 	b.wantNone(work, quiet, "the other runs were purged")
+}
+
+// All partitions at once: what is below the sequence leaves, whosever it is, and
+// commands that wait leave with it.
+func prunesAllPartitions(b *bench) {
+	var runs []string
+	for i := range 40 { // of many partitions
+		runs = append(runs, fmt.Sprint(i))
+		b.append(b.started(runs[i]), b.command(runs[i], "svc", "a", 1))
+	}
+	edge := b.load(events.RunFilter(runs[30]))[1].Sequence // its second message
+	for range 2 {                                          // the second time there is nothing to do
+		b.must(b.j.Prune(b.ctx, journal.EveryPartition, edge), "prune")
+	}
+	for i, run := range runs {
+		want := 2
+		switch {
+		case i < 30:
+			want = 0
+		case i == 30:
+			want = 1
+		}
+		if got := b.load(events.RunFilter(run)); len(got) != want {
+			b.Errorf("of run %s are left %v, want %d messages", run, subjectsOf(got), want)
+		}
+	}
+	b.append(b.started(runs[0]))
+	if got := b.load(events.RunFilter(runs[0])); len(got) != 1 {
+		b.Errorf("a subject that was pruned is not written again: %v", subjectsOf(got))
+	}
+	work := b.consume(journal.Commands("svc", 20))
+	for range 10 {
+		b.ack(b.take(work))
+	}
+	b.wantNone(work, quiet, "the other commands were pruned")
 }
 
 func prunesOnePartition(b *bench) {

@@ -79,6 +79,32 @@ func (d *departures) low(n int, limit uint64) uint64 {
 	return limit
 }
 
+// above returns the lowest sequence of those that do not lie wholly below a mark;
+// needsNothing if all do.
+func (d *departures) above(mark uint64) (low uint64) {
+	low = needsNothing
+	for _, dep := range d.keeping {
+		low = min(low, dep.first)
+	}
+	for _, dep := range d.leaving {
+		if dep.last >= mark {
+			low = min(low, dep.first)
+		}
+	}
+	return low
+}
+
+// behind returns the sequence behind the last message of those of the first n that
+// lie wholly below a sequence.
+func (d *departures) behind(n int, sequence uint64) (behind uint64) {
+	for _, dep := range d.leaving[:n] {
+		if dep.last < sequence {
+			behind = max(behind, dep.last+1)
+		}
+	}
+	return behind
+}
+
 // below returns how many of the first n lie wholly below a sequence.
 func (d *departures) below(n int, sequence uint64) (count int) {
 	for _, dep := range d.leaving[:n] {
@@ -89,9 +115,12 @@ func (d *departures) below(n int, sequence uint64) (count int) {
 	return count
 }
 
-// pruned says that all below a sequence is no longer in the journal.
-func (d *departures) pruned(before uint64) {
+// pruned says that all below a sequence is no longer in the journal, and returns how
+// many runs have left with it.
+func (d *departures) pruned(before uint64) int {
+	n := len(d.leaving)
 	d.leaving = slices.DeleteFunc(d.leaving, func(dep departure) bool { return dep.last < before })
+	return n - len(d.leaving)
 }
 
 // left says that the first n are no longer in the journal.

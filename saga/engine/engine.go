@@ -34,6 +34,7 @@ type Engine struct {
 	clock      *journal.Clock
 	partitions int
 	journalID  string
+	cuts       cuts
 	running    atomic.Int64 // runs that have not ended, in the partitions owned
 	reserved   atomic.Int64 // room for runs whose start is awaited or being taken in
 	joined     atomic.Bool  // the partitions have been shared out
@@ -63,6 +64,7 @@ func (e *Engine) Run(ctx context.Context) error {
 		return fmt.Errorf("read journal info: %w", err)
 	}
 	e.partitions, e.journalID = info.Partitions, info.ID
+	e.cuts.partitions = e.partitions
 	if e.clock, err = journal.NewClock(ctx, e.Journal); err != nil {
 		return err
 	}

@@ -49,8 +49,8 @@ func newLedger() *ledger {
 // low returns the lowest sequence of the runs that have not ended; limit if it is
 // lower.
 func (l *ledger) low(limit uint64) uint64 {
-	for _, a := range l.runs {
-		limit = min(limit, a.run.Sequence())
+	if first := l.order.Front(); first != nil {
+		limit = min(limit, first.Value.(*account).run.Sequence())
 	}
 	for _, sequence := range l.orphans {
 		limit = min(limit, sequence)

@@ -29,7 +29,13 @@ type partition struct {
 	sequence uint64    // of the message read last
 	unsaved  int       // messages read since the last snapshot
 	tidying  bool      // an errand is being done, or a snapshot stored
-	pruned   time.Time // when the journal was pruned last
+	pruned   time.Time // when something was last to be pruned
+	noted    time.Time // when it was last said what the partition needs
+
+	below        uint64 // all the partition's messages below have left the journal
+	marked       uint64 // and those below are to
+	awaited      uint64 // what was marked at awaitedSince and has not left yet; 0 for nothing
+	awaitedSince time.Time
 }
 
 func newPartition(e *Engine, number int) *partition {
@@ -69,6 +75,7 @@ func (p *partition) leave() {
 		p.current.Add(-1)
 		p.live = false
 	}
+	p.cuts.forget(p.number)
 	p.Metrics.forget(p.number)
 }
 
@@ -134,6 +141,7 @@ func (p *partition) decide(ctx context.Context, beside func(work func() error, l
 
 // tidy takes care of what has ended, and of snapshots, one after the other.
 func (p *partition) tidy(ctx context.Context, beside func(work func() error, landed func())) {
+	p.note()
 	if p.tidying {
 		p.ledger.tidy = time.Time{} // asked anew when that is done
 		return
@@ -143,7 +151,7 @@ func (p *partition) tidy(ctx context.Context, beside func(work func() error, lan
 		var e errand
 		if e, p.ledger.tidy = p.errand(); !e.none() {
 			p.tidying, p.ledger.tidy = true, time.Time{}
-			beside(func() error { return p.runErrand(ctx, e) }, func() { p.tidying = false; p.errandDone(e) })
+			beside(func() error { return p.runErrand(ctx, &e) }, func() { p.tidying = false; p.errandDone(&e) })
 			return
 		}
 	}

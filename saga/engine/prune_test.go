@@ -1,12 +1,15 @@
 package engine_test
 
 import (
+	"context"
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"segue/events"
+	"segue/journal"
 	"segue/journal/memory"
 	"segue/saga/engine"
 )
@@ -65,6 +68,69 @@ func TestUnreadRunsStay(t *testing.T) {
 				passes(10 * time.Second)
 				if told := s.told(run("old")); told != "" {
 					t.Errorf("the old run has not left:\n%s", told)
+				}
+			})
+		})
+	}
+}
+
+func partitionOf(run string) int { return events.PartitionOf(run, journal.DefaultPartitions) }
+
+// counting counts prunings by what they are of.
+type counting struct {
+	journal.Journal
+	mu  sync.Mutex
+	all map[int]int // by partition
+}
+
+func (c *counting) Prune(ctx context.Context, partition int, before uint64) error {
+	c.mu.Lock()
+	c.all[partition]++
+	c.mu.Unlock()
+	return c.Journal.Prune(ctx, partition, before)
+}
+
+// Who owns all partitions takes out what has ended in all of them at once; what runs
+// that go on hold up leaves partition by partition.
+func TestPartitionsAreCutTogether(t *testing.T) {
+	for _, test := range []struct {
+		name  string
+		stays bool
+	}{{"together", false}, {"held up", true}} {
+		t.Run(test.name, func(t *testing.T) {
+			onStage(t, memory.Config{}, func(s *stage) {
+				count := &counting{Journal: s.broker.Client("a"), all: make(map[int]int)}
+				s.engine("a", func(c *engine.Config) { c.Journal, c.KeepAge = count, engine.MinKeepAge }, load(t, one))
+				s.serve(func(c events.Entry) answer {
+					if c.Subject.Run == run("stays") {
+						return answer{}
+					}
+					return completed
+				})
+				if test.stays {
+					s.start("one", "stays", `{"n":1}`)
+				}
+				const runs = 50
+				for i := range runs {
+					s.start("one", fmt.Sprint(i), `{"n":1}`)
+					passes(time.Second)
+				}
+				passes(8 * time.Minute)
+				for i := range runs {
+					id := run(fmt.Sprint(i))
+					if test.stays && partitionOf(id) == partitionOf(run("stays")) {
+						continue
+					}
+					if told := s.told(id); told != "" {
+						t.Errorf("run %d has not left:\n%s", i, told)
+					}
+				}
+				cuts, prunings := count.all[journal.EveryPartition], len(count.all)
+				if cuts > 0 {
+					prunings--
+				}
+				if cuts == 0 || (prunings > 0) != test.stays {
+					t.Errorf("prunings by partition: %v", count.all)
 				}
 			})
 		})

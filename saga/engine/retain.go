@@ -17,9 +17,10 @@ import (
 //	      => its own messages leave, after KeepAge or when there are more than KeepRuns
 //
 // They leave together: all that lies before the first message of the oldest run
-// that stays is pruned in one go. What ended behind a run that goes on for long
-// stays with it, unless that becomes more than KeepRuns again: then the oldest
-// leave one by one, which costs more.
+// that stays is pruned in one go, and that of all partitions in one cut where one
+// engine owns them. What ended behind a run that goes on for long stays with it,
+// unless that becomes more than KeepRuns again: then the oldest leave one by one,
+// which costs more. What another partition holds up leaves without it after a while.
 //
 // A subject that was written once is free when its message has left. What could
 // still want to write on it are orchestrators and participants that stood still;
@@ -39,6 +40,8 @@ const (
 	// fewer may have to wait for one.
 	pruneBatch = 1000
 	pruneRest  = 30 * time.Second
+	// pruneWait is how long a partition waits for the others before it prunes alone.
+	pruneWait = 2 * time.Minute
 	// tidyRest is how often a partition looks what may leave.
 	tidyRest = time.Second
 )
@@ -48,8 +51,11 @@ type errand struct {
 	keep   []departure
 	save   snapshot // before anything leaves
 	prune  uint64   // everything below leaves
-	pruned int      // so many runs
+	pruned int      // so many runs that were not to be pruned before
+	needs  note     // what the partition needs then
+	alone  bool     // without waiting for other partitions
 	leave  []departure
+	below  uint64 // what prune came to: all below has left
 }
 
 func (e errand) none() bool { return len(e.keep)+len(e.leave) == 0 && e.prune == 0 }
@@ -65,11 +71,14 @@ func (p *partition) errand() (e errand, next time.Time) {
 	if n == 0 {
 		return errand{}, next
 	}
-	low := gone.low(n, p.ledger.low(p.sequence+1))
+	low := gone.low(n, p.ledger.low(needsNothing))
 	count := gone.below(n, low)
-	if count >= pruneBatch || count > 0 && now.Sub(p.pruned) >= pruneRest {
+	fresh := count - gone.below(n, p.marked)
+	waits := p.awaited > 0
+	if fresh >= pruneBatch || (fresh > 0 || waits) && now.Sub(p.pruned) >= pruneRest {
 		p.pruned = now
-		return errand{save: p.snapshot(), prune: low, pruned: count}, next
+		mark := min(low, gone.behind(n, low))
+		return errand{save: p.snapshot(), prune: mark, pruned: fresh, needs: p.needs(mark), alone: waits && now.Sub(p.awaitedSince) >= pruneWait}, next
 	}
 	if held := n - count - p.keepRuns(); held > 0 {
 		return errand{save: p.snapshot(), leave: slices.Clone(gone.leaving[:min(held, leaveBatch)])}, next
@@ -82,7 +91,7 @@ func (p *partition) keepRuns() int { return (p.KeepRuns + p.partitions - 1) / p.
 
 // runErrand does the errand: keeping however long it takes, leaving while the
 // snapshot is young.
-func (p *partition) runErrand(ctx context.Context, e errand) error {
+func (p *partition) runErrand(ctx context.Context, e *errand) error {
 	if len(e.keep) > 0 {
 		return persist(ctx, p.log, "keeping runs in the history", func() error { return p.keep(ctx, e.keep) })
 	}
@@ -90,7 +99,7 @@ func (p *partition) runErrand(ctx context.Context, e errand) error {
 	defer cancel()
 	err := persist(ctx, p.log, "storing a snapshot", func() error { return p.save(ctx, e.save) })
 	if err == nil && e.prune > 0 {
-		err = persist(ctx, p.log, "pruning the journal", func() error { return p.Journal.Prune(ctx, p.number, e.prune) })
+		err = p.prune(ctx, e)
 	}
 	for i := 0; i < len(e.leave) && err == nil; i++ {
 		err = persist(ctx, p.log, "taking a run out of the journal", func() error { return p.Journal.Purge(ctx, e.leave[i].run) })
@@ -101,16 +110,63 @@ func (p *partition) runErrand(ctx context.Context, e errand) error {
 	return nil
 }
 
-// errandDone enters what an errand has done.
-func (p *partition) errandDone(e errand) {
-	gone := &p.ledger.gone
-	if e.prune > 0 {
-		gone.pruned(e.prune)
+// prune takes out what is below a sequence of the partition, or of all partitions, or
+// leaves it to a later cut.
+func (p *partition) prune(ctx context.Context, e *errand) error {
+	p.cuts.may(e.prune, e.pruned)
+	p.cuts.need(p.number, e.needs)
+	if e.alone || !p.cuts.together() {
+		e.below = e.prune
+		return persist(ctx, p.log, "pruning the journal", func() error { return p.Journal.Prune(ctx, p.number, e.prune) })
 	}
+	before := p.cuts.begin(time.Now())
+	if before == 0 {
+		return nil
+	}
+	err := persist(ctx, p.log, "pruning the journal", func() error { return p.Journal.Prune(ctx, journal.EveryPartition, before) })
+	p.cuts.end(before, err == nil)
+	return err
+}
+
+// errandDone enters what an errand has done.
+func (p *partition) errandDone(e *errand) {
+	gone := &p.ledger.gone
 	gone.kept(len(e.keep))
 	gone.left(len(e.leave))
 	p.Metrics.kept(len(e.keep))
-	p.Metrics.left(e.pruned + len(e.leave))
+	p.Metrics.left(len(e.leave))
+	p.marked = max(p.marked, e.prune)
+	p.haveLeft(max(e.below, p.cuts.below()))
+}
+
+// needs returns what the partition needs when all below a mark may leave: what goes
+// on, what has to be kept, and what may not leave yet.
+func (p *partition) needs(mark uint64) note {
+	low := min(p.ledger.low(needsNothing), p.ledger.gone.above(mark))
+	return note{max(mark, low), p.woke}
+}
+
+// note lets others know what the partition needs, and hears what has left.
+func (p *partition) note() {
+	p.haveLeft(p.cuts.below())
+	if p.woke.Sub(p.noted) >= tidyRest {
+		p.noted = p.woke
+		p.cuts.need(p.number, p.needs(p.marked))
+	}
+}
+
+// haveLeft enters that all below a sequence has left the journal.
+func (p *partition) haveLeft(below uint64) {
+	if below > p.below {
+		p.below = below
+		p.Metrics.left(p.ledger.gone.pruned(below))
+	}
+	if p.awaited <= p.below { // has come to pass
+		p.awaited = 0
+	}
+	if p.awaited == 0 && p.marked > p.below {
+		p.awaited, p.awaitedSince = p.marked, p.clock.Now()
+	}
 }
 
 // keep stores runs in the history. One that is there already, kept by an owner
