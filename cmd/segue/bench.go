@@ -17,6 +17,11 @@ import (
 )
 
 type benchCommand struct {
+	Runs   benchRunsCommand   `cmd:"" default:"withargs" help:"Measure runs of steps that do nothing."`
+	Ingest benchIngestCommand `cmd:"" help:"Measure documents through the four services."`
+}
+
+type benchRunsCommand struct {
 	Runs        int    `help:"How many runs saturation is measured with." default:"20000" placeholder:"N"`
 	Concurrency int    `help:"How many runs are in flight then." default:"512" placeholder:"N"`
 	Steps       int    `help:"How many steps a run has, each in a service of its own." default:"4" placeholder:"N"`
@@ -29,11 +34,11 @@ type benchCommand struct {
 }
 
 // Help teaches the rest.
-func (benchCommand) Help() string {
+func (benchRunsCommand) Help() string {
 	return `Steps that do nothing, through the real orchestrator and the real runtime of services, on a broker in this process with data in a folder of --data-dir that is removed afterwards. With --server it is measured on a broker elsewhere, whose orchestrators have to be stopped; --sync then only says how that broker syncs.`
 }
 
-func (c *benchCommand) Run(ctx context.Context, g *globals) error {
+func (c *benchRunsCommand) Run(ctx context.Context, g *globals) error {
 	log := g.Logger(os.Stderr, slog.LevelWarn)
 	report := benchReport{
 		Steps: c.Steps, Payload: c.Payload, Runs: c.Runs, Concurrency: c.Concurrency, Sync: c.Sync, Rounds: c.Rounds,
@@ -73,18 +78,15 @@ func (c *benchCommand) Run(ctx context.Context, g *globals) error {
 }
 
 // on measures on a broker that is new, unless one was named.
-func (c *benchCommand) on(ctx context.Context, g *globals, log *slog.Logger, measure func(context.Context, bench.Config) (bench.Result, error)) (bench.Result, error) {
+func (c *benchRunsCommand) on(ctx context.Context, g *globals, log *slog.Logger, measure func(context.Context, bench.Config) (bench.Result, error)) (bench.Result, error) {
 	cfg := bench.Config{Log: log, Runs: c.Runs, Concurrency: c.Concurrency, Steps: c.Steps, Payload: c.Payload}
 	if g.Server != "" {
 		cfg.Dial = bench.Elsewhere(ctx, g.Connection, log)
 		return measure(ctx, cfg)
 	}
-	if err := os.MkdirAll(g.DataDir, 0o700); err != nil {
-		return bench.Result{}, fmt.Errorf("make data directory: %w", err)
-	}
-	dir, err := os.MkdirTemp(g.DataDir, "bench-")
+	dir, err := benchFolder(g)
 	if err != nil {
-		return bench.Result{}, fmt.Errorf("make a folder for the broker: %w", err)
+		return bench.Result{}, err
 	}
 	defer os.RemoveAll(dir) //nolint:errcheck // what is left behind is seen where it lies
 	dial, stop, err := bench.Embedded(filepath.Join(dir, "nats"), c.Sync == "always", c.Loopback, log)
