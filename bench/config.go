@@ -36,6 +36,9 @@ type Config struct {
 	// Payload is the size of what goes to each step and comes back, in bytes.
 	// Defaults to 200.
 	Payload int
+
+	held int // runs that wait beside those that are measured
+	keep int // runs that stay in the journal when they have ended; 0 for the default
 }
 
 func (c Config) withDefaults() Config {

@@ -24,6 +24,13 @@ import (
 // sagaName is the name of the saga whose runs are measured.
 const sagaName = "bench"
 
+// heldName is the name of the saga whose runs wait, nobody that of the service they
+// wait for.
+const (
+	heldName = "bench-held"
+	nobody   = "bench-nobody"
+)
+
 // source is that of its start events.
 const source = "/segue/bench"
 
@@ -66,7 +73,11 @@ func (s *system) run(ctx context.Context, cfg Config) error {
 	if err != nil {
 		return err
 	}
-	if err := s.orchestrate(ctx, cfg, definition); err != nil {
+	waiting, err := saga.Load(heldName, []byte("saga: "+heldName+"\ndeadline: 2h\nsteps:\n  wait: {service: "+nobody+", timeout: 1h}\n"), nil)
+	if err != nil {
+		return err
+	}
+	if err := s.orchestrate(ctx, cfg, definition, waiting); err != nil {
 		return err
 	}
 	for _, service := range saga.Services(definition) {
@@ -103,12 +114,12 @@ func (s *system) dial(cfg Config, name string) (*nats.Conn, error) {
 var sizes = jetstream.Sizes{Runs: 24 << 30, Starts: 4 << 30, History: 4 << 30}
 
 // orchestrate runs the engine, on a broker that has no other.
-func (s *system) orchestrate(ctx context.Context, cfg Config, d *saga.Definition) error {
+func (s *system) orchestrate(ctx context.Context, cfg Config, definitions ...*saga.Definition) error {
 	nc, err := s.dial(cfg, "bench-orchestrator")
 	if err != nil {
 		return err
 	}
-	j, err := jetstream.Open(ctx, nc, jetstream.Options{Services: saga.Services(d), Sizes: sizes, Log: cfg.Log, Fatal: s.fail})
+	j, err := jetstream.Open(ctx, nc, jetstream.Options{Services: saga.Services(definitions...), Sizes: sizes, Log: cfg.Log, Fatal: s.fail})
 	if err != nil {
 		return err
 	}
@@ -121,7 +132,10 @@ func (s *system) orchestrate(ctx context.Context, cfg Config, d *saga.Definition
 		j.Close()
 		return err
 	}
-	e, err := engine.New(engine.Config{Journal: j, Data: data, Sagas: []*saga.Definition{d}, Log: cfg.Log, MaxRunning: 2 * cfg.Concurrency})
+	e, err := engine.New(engine.Config{
+		Journal: j, Data: data, Sagas: definitions, Log: cfg.Log, MaxRunning: 2*cfg.Concurrency + cfg.held,
+		KeepRuns: cfg.keep,
+	})
 	if err != nil {
 		j.Close()
 		return err

@@ -63,6 +63,7 @@ func rollingRestart(ctx context.Context, b *Bench) (r Report, err error) {
 			if err := s.Ready(ctx, member); err != nil {
 				return r, err
 			}
+			pause(ctx, b.between(200*time.Millisecond, time.Second)) // it takes up work
 			if s.Loading() {
 				restarts++
 			}

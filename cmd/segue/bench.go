@@ -19,6 +19,7 @@ import (
 type benchCommand struct {
 	Runs   benchRunsCommand   `cmd:"" default:"withargs" help:"Measure runs of steps that do nothing."`
 	Ingest benchIngestCommand `cmd:"" help:"Measure documents through the four services."`
+	Growth benchGrowthCommand `cmd:"" help:"Measure whether a run costs the same however many there are."`
 }
 
 type benchRunsCommand struct {

@@ -162,7 +162,8 @@ func (c *committer) storeBatch(messages []*nats.Msg) []error {
 			c.costs.took(true, len(messages), time.Since(begin))
 			return all(messages, nil)
 		}
-		for _, m := range messages { // what comes next may go alone
+		c.costs.took(true, len(messages), time.Hour) // for nothing
+		for _, m := range messages {                 // what comes next may go alone
 			m.Reply = ""
 			for _, h := range batchHeaderNames {
 				m.Header.Del(h)
@@ -180,46 +181,49 @@ func (c *committer) storeBatch(messages []*nats.Msg) []error {
 	return errs
 }
 
-// costs is what storing a message has cost of late, in an atomic batch and alone.
-// Where the server syncs always a batch is far cheaper, having one sync for all; where
-// it does not, what is staged for a batch is for nothing. Nobody tells a client which
-// it is, so both are tried from time to time.
+// costs is what storing a message costs in an atomic batch and alone. Where the
+// server syncs always a batch is far cheaper, having one sync for all; where it does
+// not, what is staged for a batch is for nothing. Nobody tells a client which it is, so
+// both are tried, some batches each, and from time to time again.
+//
+// What counts is the least that each has cost: the rest is the wait for what others
+// store, which the dear way makes long for all.
 type costs struct {
-	each [2]float64 // nanoseconds a message: alone, in a batch; 0 is unknown
-	seen [2]time.Time
+	tried [2]int     // batches of this time: alone, atomic
+	least [2]float64 // nanoseconds a message
+	since time.Time  // when trying began
 }
 
 const (
-	// costsLast is how long a cost is believed without having been seen again.
+	// costsLast is how long it is believed what was found.
 	costsLast = 10 * time.Second
-	// costsWeight is the weight of the last cost that was seen.
-	costsWeight = 0.2
+	// costsTries is how many batches are tried each way.
+	costsTries = 5
 )
 
 // atomic says whether the next messages are to go in an atomic batch.
 func (c *costs) atomic(now time.Time) bool {
 	const alone, batch = 0, 1
-	switch {
-	case now.Sub(c.seen[batch]) > costsLast:
-		c.seen[batch] = now // should it fail, it is not tried again and again
-		return true
-	case now.Sub(c.seen[alone]) > costsLast:
-		c.seen[alone] = now
-		return false
+	if now.Sub(c.since) > costsLast {
+		*c = costs{since: now}
 	}
-	return c.each[batch] < c.each[alone]
+	if c.tried[batch] < costsTries || c.tried[alone] < costsTries {
+		return c.tried[batch] <= c.tried[alone]
+	}
+	return c.least[batch] < c.least[alone]
 }
 
+// took says how long it took to store so many messages.
 func (c *costs) took(atomic bool, messages int, d time.Duration) {
 	way := 0
 	if atomic {
 		way = 1
 	}
 	each := float64(d) / float64(messages)
-	if c.each[way] > 0 {
-		each = costsWeight*each + (1-costsWeight)*c.each[way]
+	if c.tried[way] == 0 || each < c.least[way] {
+		c.least[way] = each
 	}
-	c.each[way], c.seen[way] = each, time.Now()
+	c.tried[way]++
 }
 
 // batchHeaderNames are the headers of a batch, which the server stores.

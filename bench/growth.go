@@ -1,0 +1,143 @@
+package bench
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"segue/events"
+)
+
+// Sizes says at how many runs a measurement is made, in rising order.
+type Sizes struct {
+	// Journal is how many runs have ended and are in the journal.
+	Journal []int
+	// Running is how many runs wait for a step, beside all those of Journal.
+	Running []int
+}
+
+// keepAll is how many runs stay in the journal.
+const keepAll = 4_000_000
+
+// Point is what was measured at one size.
+type Point struct {
+	Journal, Running int
+	Saturation       Sample
+	Single           Sample
+	// Heap is what the process holds in memory, the broker in it too, in bytes.
+	Heap uint64
+}
+
+// Growth measures, at each size, runs as [Segue] does, and tells of each as it is
+// done. What fills the journal are such runs as well.
+func Growth(ctx context.Context, cfg Config, sizes Sizes, tell func(Point)) error {
+	cfg = cfg.withDefaults()
+	if err := cfg.validate(); err != nil {
+		return err
+	}
+	if !slices.IsSorted(sizes.Journal) || !slices.IsSorted(sizes.Running) || len(sizes.Journal) == 0 {
+		return fmt.Errorf("bench: sizes must rise, and there must be one of the journal")
+	}
+	cfg.keep = keepAll
+	for _, n := range sizes.Running {
+		cfg.held = max(cfg.held, n)
+	}
+	s, err := newSystem(ctx, cfg)
+	if err != nil {
+		return fmt.Errorf("start what is measured: %w", err)
+	}
+	defer s.close()
+	g := growth{cfg: cfg, s: s, driver: driver{mover: s}, tell: tell}
+	for _, n := range sizes.Journal {
+		if err := g.fill(ctx, n); err != nil {
+			return fmt.Errorf("fill the journal: %w", err)
+		}
+		if err := g.measure(ctx); err != nil {
+			return err
+		}
+	}
+	for _, n := range sizes.Running {
+		if err := s.hold(ctx, n-g.held); err != nil {
+			return fmt.Errorf("begin runs that wait: %w", err)
+		}
+		g.held = max(g.held, n)
+		if err := g.measure(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+type growth struct {
+	driver
+
+	cfg  Config
+	s    *system
+	held int
+	tell func(Point)
+}
+
+func (g *growth) fill(ctx context.Context, runs int) error {
+	if runs <= g.next {
+		return nil
+	}
+	_, err := g.saturate(ctx, runs-g.next, g.cfg.Concurrency)
+	return err
+}
+
+func (g *growth) measure(ctx context.Context) (err error) {
+	runtime.GC()
+	var memory runtime.MemStats
+	runtime.ReadMemStats(&memory)
+	p := Point{Journal: g.next, Running: g.held, Heap: memory.HeapAlloc}
+	if p.Saturation, err = g.saturate(ctx, g.cfg.Runs, g.cfg.Concurrency); err != nil {
+		return fmt.Errorf("measure saturation: %w", err)
+	}
+	if p.Single, err = g.saturate(ctx, min(max(g.cfg.Runs/singleShare, 1), maxSingle), 1); err != nil {
+		return fmt.Errorf("measure one in flight: %w", err)
+	}
+	g.tell(p)
+	return nil
+}
+
+// hold begins runs whose step nobody does, and waits until its commands are there.
+func (s *system) hold(ctx context.Context, n int) error {
+	if n <= 0 {
+		return nil
+	}
+	var commands atomic.Int64
+	all := make(chan struct{})
+	heard, err := s.start.Subscribe("saga.run.*.*.command."+nobody+".>", func(*nats.Msg) {
+		if commands.Add(1) == int64(n) {
+			close(all)
+		}
+	})
+	if err != nil {
+		return err
+	}
+	defer heard.Unsubscribe() //nolint:errcheck // fails only when the connection is closed
+	for range n {
+		e := events.Event{ID: events.NewStartID(), Source: source, Type: events.TypeRunRequested, DataContentType: events.JSON, Data: s.input}
+		m := events.Encode(events.StartSubject(heldName).String(), e)
+		if _, err := s.js.PublishMsgAsync(&nats.Msg{Subject: m.Subject, Header: nats.Header(m.Header), Data: m.Data}); err != nil {
+			return err
+		}
+	}
+	late := time.NewTimer(patience + time.Duration(n)*10*time.Millisecond)
+	defer late.Stop()
+	select {
+	case <-all:
+		return nil
+	case err := <-s.errs:
+		return err
+	case <-late.C:
+		return fmt.Errorf("of %d runs %d have a command", n, commands.Load())
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
