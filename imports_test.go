@@ -157,9 +157,9 @@ func TestOutsideIsKeptOutside(t *testing.T) {
 		{"github.com/nats-io/nkeys", []string{"access"}},
 		{"github.com/cloudevents/", []string{"events/cloudevents"}},
 		{"database/sql", []string{"services/saver/save", "sim/world", "faults/fleet"}},
-		{"modernc.org/sqlite", []string{"services/saver/save", "faults/fleet"}},
+		{"modernc.org/sqlite", []string{"services/saver/save", "sim/world", "faults/fleet"}},
 		{"github.com/jackc/", []string{"services/saver/save", "faults/fleet"}},
-		{"net/http", []string{"services/fetcher/fetch", "daemon", "sim/world", "faults", "faults/fleet"}},
+		{"net/http", []string{"services/fetcher/fetch", "daemon", "bench", "sim/world", "faults", "faults/fleet"}},
 		{"cel.dev/", []string{"saga"}},
 		{"testing", []string{"archive/archivetest", "document/documenttest", "journal/journaltest", "e2e", "sim"}},
 	} {

@@ -5,20 +5,17 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"net"
-	"net/http"
 	"net/netip"
 	"os"
 	"runtime"
 	"strings"
-	"sync"
 	"text/tabwriter"
 	"time"
 
-	"github.com/nats-io/nats.go"
 	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/errgroup"
 
+	"segue/bench"
 	"segue/events"
 	"segue/sagas"
 )
@@ -46,12 +43,12 @@ func (c *benchIngestCommand) Run(ctx context.Context, g *globals) error {
 	defer os.RemoveAll(dir) //nolint:errcheck // what is left behind is seen where it lies
 	own := *g
 	own.DataDir, own.Server = dir, ""
-	origin, err := c.origin()
+	origin, closed, err := bench.Origin(c.Records)
 	if err != nil {
 		return err
 	}
-	defer origin.Close()
-	b := ingestBench{command: c, origin: "http://" + origin.Addr().String(), metrics: prometheus.NewRegistry(), waiting: make(map[string]chan string)}
+	defer closed()
+	b := ingestBench{command: c, origin: origin, metrics: prometheus.NewRegistry()}
 	report, err := b.run(ctx, &own)
 	if err != nil {
 		return err
@@ -62,34 +59,12 @@ func (c *benchIngestCommand) Run(ctx context.Context, g *globals) error {
 	return report.print(os.Stdout)
 }
 
-// origin serves documents: /0.json, /1.json and so on, each with keys of its own.
-func (c *benchIngestCommand) origin() (net.Listener, error) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return nil, fmt.Errorf("listen for the fetcher: %w", err)
-	}
-	server := &http.Server{ReadHeaderTimeout: 10 * time.Second, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		number := strings.TrimSuffix(strings.TrimPrefix(r.URL.Path, "/"), ".json")
-		w.Header().Set("Content-Type", "application/json")
-		separator := "["
-		for i := range c.Records {
-			fmt.Fprintf(w, `%s{"id":"%s-%d","name":"thing number %d","tags":["x","y"],"price":12.5,"in_stock":true}`, separator, number, i, i)
-			separator = ","
-		}
-		_, _ = io.WriteString(w, strings.Repeat("[", max(0, 1-c.Records))+"]")
-	})}
-	go server.Serve(listener) //nolint:errcheck // ends with the listener
-	return listener, nil
-}
-
 // ingestBench sends documents through the four services and waits for the ends.
 type ingestBench struct {
 	command *benchIngestCommand
 	origin  string
 	metrics *prometheus.Registry
-
-	mu      sync.Mutex
-	waiting map[string]chan string // by run; gets the type of its end
+	ends    *bench.Ends
 }
 
 func (b *ingestBench) run(ctx context.Context, g *globals) (*ingestReport, error) {
@@ -114,11 +89,8 @@ func (b *ingestBench) run(ctx context.Context, g *globals) (*ingestReport, error
 		return nil, fmt.Errorf("hear of ends: %w", err)
 	}
 	defer nc.Close()
-	if _, err := nc.Subscribe("saga.run.*.*.ended", b.ended); err != nil {
-		return nil, fmt.Errorf("hear of ends: %w", err)
-	}
-	if err := nc.Flush(); err != nil {
-		return nil, fmt.Errorf("hear of ends: %w", err)
+	if b.ends, err = bench.Hear(nc); err != nil {
+		return nil, err
 	}
 	begin := time.Now()
 	group, working := errgroup.WithContext(ctx)
@@ -135,28 +107,12 @@ func (b *ingestBench) run(ctx context.Context, g *globals) (*ingestReport, error
 	return b.report(sys.database, time.Since(begin))
 }
 
-func (b *ingestBench) ended(m *nats.Msg) {
-	subject, err := events.ParseSubject(m.Subject)
-	if err != nil {
-		return
-	}
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if end := b.waiting[subject.Run]; end != nil {
-		end <- m.Header.Get("ce-type")
-		delete(b.waiting, subject.Run)
-	}
-}
-
 // ingest saves one document.
 func (b *ingestBench) ingest(ctx context.Context, sys *system, number int) error {
 	s := start{event: events.Event{ID: events.NewStartID(), Source: events.Client, Data: events.MarshalData(map[string]any{
 		"url": fmt.Sprintf("%s/%d.json", b.origin, number), "collection": "bench", "key": "/id",
 	})}}
-	end := make(chan string, 1)
-	b.mu.Lock()
-	b.waiting[s.run()] = end
-	b.mu.Unlock()
+	end := b.ends.Of(s.run())
 	if err := publish(ctx, sys.Bus, "ingest", &s); err != nil {
 		return err
 	}
