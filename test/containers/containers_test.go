@@ -3,6 +3,7 @@ package containers
 import (
 	"encoding/json"
 	"fmt"
+	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -95,7 +96,7 @@ func start(t *testing.T, standins bool) *rig {
 	}
 	r := &rig{T: t, files: []string{"--file", composeFile}, project: fmt.Sprintf("segue-test-%d", os.Getpid()), segue: filepath.Join(t.TempDir(), "segue")}
 	command(t, nil, "go", "build", "-o", r.segue, "../../cmd/segue")
-	gateway := strings.TrimSpace(command(t, nil, "docker", "network", "inspect", "bridge", "--format", "{{(index .IPAM.Config 0).Gateway}}"))
+	gateway := bridgeAddress(t)
 	r.serve(gateway)
 	port := freePort(t)
 	r.server = "nats://127.0.0.1:" + port
@@ -233,4 +234,22 @@ func (r *rig) checkNetworks() {
 			r.Errorf("%s is reached from the network %s: %t, want %t: %v: %s", way.address, way.network, open, way.open, err, out)
 		}
 	}
+}
+
+// bridgeAddress returns the address that this machine has on Docker's own network. An
+// engine that has just made the network does not tell it; it takes the first.
+func bridgeAddress(t *testing.T) string {
+	t.Helper()
+	told := strings.Fields(command(t, nil, "docker", "network", "inspect", "bridge", "--format", "{{with index .IPAM.Config 0}}{{.Subnet}} {{.Gateway}}{{end}}"))
+	if len(told) == 2 {
+		return told[1]
+	}
+	if len(told) == 0 {
+		t.Fatal("Docker's own network has no addresses")
+	}
+	subnet, err := netip.ParsePrefix(told[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	return subnet.Masked().Addr().Next().String()
 }
