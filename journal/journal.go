@@ -53,7 +53,9 @@ type Journal interface {
 
 	// Load returns what is stored on the subjects that match a filter (NATS
 	// wildcards, below any root but saga.start) at the time of the call, in order.
-	// All of it is held in memory: it is for one run, or one definition.
+	// All of it is held in memory: it is for one run, or one definition. In a cluster
+	// what was stored a moment ago may be missing, where a server is asked that has not
+	// applied it yet; Follow, asked there, brings it when it has.
 	Load(ctx context.Context, filter string) ([]Record, error)
 
 	// Follow delivers what is stored on the subjects that match a filter, as for
