@@ -39,3 +39,25 @@ func TestCuts(t *testing.T) {
 		t.Errorf("all has left below %d, want 70", got)
 	}
 }
+
+// A cut that others have made while an errand is done is entered behind it: an errand
+// counts its runs from the front of the line.
+func TestCutDuringErrand(t *testing.T) {
+	t.Parallel()
+	p, _ := benchPartition(t)
+	p.cuts.partitions = 1
+	for _, run := range []string{"a", "b", "c"} {
+		first := uint64(10 * (len(p.ledger.gone.leaving) + 1))
+		p.ledger.gone.leaving = append(p.ledger.gone.leaving, departure{run: run, first: first, last: first + 5})
+	}
+	p.woke = time.Now()
+	p.tidying = true // "a" and "b" leave one by one
+	e := errand{leave: p.ledger.gone.leaving[:2:2]}
+	p.cuts.end(20, true) // and "a" in a cut
+	p.tidy(t.Context(), nil)
+	p.tidying = false
+	p.errandDone(&e)
+	if left := p.ledger.gone.leaving; len(left) != 1 || left[0].run != "c" {
+		t.Errorf("%v are to leave yet, want c", left)
+	}
+}

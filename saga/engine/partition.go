@@ -141,11 +141,11 @@ func (p *partition) decide(ctx context.Context, beside func(work func() error, l
 
 // tidy takes care of what has ended, and of snapshots, one after the other.
 func (p *partition) tidy(ctx context.Context, beside func(work func() error, landed func())) {
-	p.note()
-	if p.tidying {
+	if p.tidying { // what leaves meanwhile is entered when the errand is
 		p.ledger.tidy = time.Time{} // asked anew when that is done
 		return
 	}
+	p.note()
 	// To look what may leave is to look at every run: not each time round.
 	if len(p.ledger.gone.keeping) > 0 || !p.clock.Now().Before(p.ledger.tidy) {
 		var e errand
