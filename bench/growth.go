@@ -95,11 +95,8 @@ func (g *growth) measure(ctx context.Context) (err error) {
 	var memory runtime.MemStats
 	runtime.ReadMemStats(&memory)
 	p := Point{Journal: g.next, Running: g.held, Heap: memory.HeapAlloc}
-	if p.Saturation, err = g.saturate(ctx, g.cfg.Runs, g.cfg.Concurrency); err != nil {
-		return fmt.Errorf("measure saturation: %w", err)
-	}
-	if p.Single, err = g.saturate(ctx, min(max(g.cfg.Runs/singleShare, 1), maxSingle), 1); err != nil {
-		return fmt.Errorf("measure one in flight: %w", err)
+	if p.Saturation, p.Single, err = g.extremes(ctx, g.cfg); err != nil {
+		return err
 	}
 	g.tell(p)
 	return nil
@@ -122,9 +119,7 @@ func (s *system) hold(ctx context.Context, n int) error {
 	}
 	defer heard.Unsubscribe() //nolint:errcheck // fails only when the connection is closed
 	for range n {
-		e := events.Event{ID: events.NewStartID(), Source: source, Type: events.TypeRunRequested, DataContentType: events.JSON, Data: s.input}
-		m := events.Encode(events.StartSubject(heldName).String(), e)
-		if _, err := s.js.PublishMsgAsync(&nats.Msg{Subject: m.Subject, Header: nats.Header(m.Header), Data: m.Data}); err != nil {
+		if err := s.request(heldName, events.NewStartID()); err != nil {
 			return err
 		}
 	}

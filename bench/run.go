@@ -52,14 +52,22 @@ func measure(ctx context.Context, cfg Config, m mover) (r Result, err error) {
 	if _, err = d.saturate(ctx, max(cfg.Runs/warmShare, warmLeast), cfg.Concurrency); err != nil {
 		return r, fmt.Errorf("warm up: %w", err)
 	}
-	if r.Saturation, err = d.saturate(ctx, cfg.Runs, cfg.Concurrency); err != nil {
-		return r, fmt.Errorf("measure saturation: %w", err)
-	}
-	if r.Single, err = d.saturate(ctx, min(max(cfg.Runs/singleShare, 1), maxSingle), 1); err != nil {
-		return r, fmt.Errorf("measure one in flight: %w", err)
+	if r.Saturation, r.Single, err = d.extremes(ctx, cfg); err != nil {
+		return r, err
 	}
 	if r.Half, err = d.pace(ctx, max(cfg.Runs/halfShare, 1), r.Saturation.PerSecond/2); err != nil {
 		return r, fmt.Errorf("measure half of saturation: %w", err)
 	}
 	return r, nil
+}
+
+// extremes measures with as many runs in flight as there may be, and with one.
+func (d *driver) extremes(ctx context.Context, cfg Config) (saturation, single Sample, err error) {
+	if saturation, err = d.saturate(ctx, cfg.Runs, cfg.Concurrency); err != nil {
+		return saturation, single, fmt.Errorf("measure saturation: %w", err)
+	}
+	if single, err = d.saturate(ctx, min(max(cfg.Runs/singleShare, 1), maxSingle), 1); err != nil {
+		return saturation, single, fmt.Errorf("measure one in flight: %w", err)
+	}
+	return saturation, single, nil
 }

@@ -202,7 +202,7 @@ func (s *system) watch(cfg Config) error {
 	if err != nil {
 		return err
 	}
-	_, err = s.start.Subscribe("saga.run.*.*.ended", func(m *nats.Msg) {
+	_, err = s.start.Subscribe(allEnds, func(m *nats.Msg) {
 		if serial, number, ok := strings.Cut(m.Header.Get("ce-correlationid"), "/"); ok && serial == s.serial {
 			run, _ := strconv.Atoi(number) // of our own making
 			s.ends <- run
@@ -215,9 +215,13 @@ func (s *system) watch(cfg Config) error {
 }
 
 func (s *system) begin(run int) error {
-	name := s.serial + "/" + strconv.Itoa(run)
-	e := events.Event{ID: name, Source: source, Type: events.TypeRunRequested, CorrelationID: name, DataContentType: events.JSON, Data: s.input}
-	m := events.Encode(events.StartSubject(sagaName).String(), e)
+	return s.request(sagaName, s.serial+"/"+strconv.Itoa(run))
+}
+
+// request starts a run of a saga, and does not wait for the broker.
+func (s *system) request(saga, id string) error {
+	e := events.Event{ID: id, Source: source, Type: events.TypeRunRequested, CorrelationID: id, DataContentType: events.JSON, Data: s.input}
+	m := events.Encode(events.StartSubject(saga).String(), e)
 	_, err := s.js.PublishMsgAsync(&nats.Msg{Subject: m.Subject, Header: nats.Header(m.Header), Data: m.Data})
 	return err
 }

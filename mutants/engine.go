@@ -66,8 +66,8 @@ var engine = []Mutant{
 		Name:  "engine/unread-run-purged",
 		Bug:   "Where no run goes on all is pruned, runs among it that were stored a moment ago and not read yet.",
 		File:  "saga/engine/retain.go",
-		Old:   "mark := min(low, gone.behind(n, low))",
-		New:   "mark := low",
+		Old:   "count, mark := gone.below(n, low)\n",
+		New:   "count, _ := gone.below(n, low)\n\tmark := low\n",
 		Tests: []Test{{"./saga/engine", "TestUnreadRunsStay"}},
 	},
 	{

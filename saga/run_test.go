@@ -161,19 +161,25 @@ func twoStepsRun(b *testing.B) (*Definition, []events.Entry) {
 	return d, entries
 }
 
+// replay returns the run that messages make.
+func replay(b *testing.B, d *Definition, entries []events.Entry) *Run {
+	b.Helper()
+	run, err := Begin(d, entries[0])
+	if err != nil {
+		b.Fatal(err)
+	}
+	for _, e := range entries[1:] {
+		run.Apply(e)
+	}
+	return run
+}
+
 // BenchmarkApply reads a run of six messages, as a replay does.
 func BenchmarkApply(b *testing.B) {
 	d, entries := twoStepsRun(b)
 	b.ReportAllocs()
 	for b.Loop() {
-		run, err := Begin(d, entries[0])
-		if err != nil {
-			b.Fatal(err)
-		}
-		for _, e := range entries[1:] {
-			run.Apply(e)
-		}
-		if !run.Ended() {
+		if !replay(b, d, entries).Ended() {
 			b.Fatal("the run has not ended")
 		}
 	}
@@ -184,14 +190,7 @@ func BenchmarkDecide(b *testing.B) {
 	d, entries := twoStepsRun(b)
 	var states []*Run
 	for n := 1; n < len(entries); n++ {
-		run, err := Begin(d, entries[0])
-		if err != nil {
-			b.Fatal(err)
-		}
-		for _, e := range entries[1:n] {
-			run.Apply(e)
-		}
-		states = append(states, run)
+		states = append(states, replay(b, d, entries[:n]))
 	}
 	now := time.Unix(0, 0)
 	b.ReportAllocs()
@@ -209,10 +208,7 @@ func BenchmarkRun(b *testing.B) {
 	now := time.Unix(0, 0)
 	b.ReportAllocs()
 	for b.Loop() {
-		run, err := Begin(d, entries[0])
-		if err != nil {
-			b.Fatal(err)
-		}
+		run := replay(b, d, entries[:1])
 		for _, e := range entries[1:] {
 			run.Decide(now)
 			run.Apply(e)

@@ -43,7 +43,7 @@ func (c *benchRunsCommand) Run(ctx context.Context, g *globals) error {
 	log := g.Logger(os.Stderr, slog.LevelWarn)
 	report := benchReport{
 		Steps: c.Steps, Payload: c.Payload, Runs: c.Runs, Concurrency: c.Concurrency, Sync: c.Sync, Rounds: c.Rounds,
-		Broker: "in process", CPUs: runtime.NumCPU(), Go: runtime.Version(), System: runtime.GOOS + "/" + runtime.GOARCH,
+		Broker: "in process", machine: thisMachine(),
 	}
 	switch {
 	case g.Server != "":
@@ -116,10 +116,21 @@ type benchReport struct {
 	Sync           string     `json:"sync"`
 	Rounds         int        `json:"rounds"`
 	Broker         string     `json:"broker"`
-	CPUs           int        `json:"cpus"`
-	Go             string     `json:"go"`
-	System         string     `json:"system"`
+	machine
 }
+
+// machine is where something was measured.
+type machine struct {
+	CPUs   int    `json:"cpus"`
+	Go     string `json:"go"`
+	System string `json:"system"`
+}
+
+func thisMachine() machine {
+	return machine{runtime.NumCPU(), runtime.Version(), runtime.GOOS + "/" + runtime.GOARCH}
+}
+
+func (m machine) String() string { return fmt.Sprintf("%d CPUs, %s, %s", m.CPUs, m.Go, m.System) }
 
 // quantiles are of latencies, in milliseconds.
 type quantiles struct {
@@ -143,9 +154,13 @@ func (r *benchReport) fill(segue, floor []bench.Result) {
 
 func latencies(results []bench.Result, of func(bench.Result) bench.Sample) quantiles {
 	at := func(q float64) float64 {
-		return median(results, func(r bench.Result) float64 { return float64(of(r).Quantile(q)) / float64(time.Millisecond) })
+		return median(results, func(r bench.Result) float64 { return milliseconds(of(r), q) })
 	}
 	return quantiles{P50: at(0.5), P99: at(0.99)}
+}
+
+func milliseconds(s bench.Sample, q float64) float64 {
+	return float64(s.Quantile(q)) / float64(time.Millisecond)
 }
 
 // median of what results say.
@@ -160,7 +175,7 @@ func median(results []bench.Result, of func(bench.Result) float64) float64 {
 
 func (r *benchReport) print(out io.Writer) error {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	fmt.Fprintf(w, "%d steps, %d bytes each, broker %s, sync %s; %d CPUs, %s, %s; median of %d\n\n", r.Steps, r.Payload, r.Broker, r.Sync, r.CPUs, r.Go, r.System, r.Rounds)
+	fmt.Fprintf(w, "%d steps, %d bytes each, broker %s, sync %s; %v; median of %d\n\n", r.Steps, r.Payload, r.Broker, r.Sync, r.machine, r.Rounds)
 	fmt.Fprintf(w, "saturation, %d in flight\t%.0f runs/s\tp50 %.2f ms\tp99 %.2f ms\n", r.Concurrency, r.RunsPerSecond, r.FullLatency.P50, r.FullLatency.P99)
 	fmt.Fprintf(w, "half of it\t%.0f runs/s\tp50 %.2f ms\tp99 %.2f ms\n", r.RunsPerSecond/2, r.HalfLatency.P50, r.HalfLatency.P99)
 	fmt.Fprintf(w, "one in flight\t\tp50 %.2f ms\tp99 %.2f ms\n", r.Latency.P50, r.Latency.P99)

@@ -8,11 +8,9 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strconv"
 	"strings"
 	"text/tabwriter"
-	"time"
 
 	"segue/bench"
 )
@@ -43,7 +41,7 @@ func (c *benchGrowthCommand) Run(ctx context.Context, g *globals) error {
 	}
 	defer stop()
 	cfg := bench.Config{Dial: dial, Log: log, Runs: c.Runs, Concurrency: c.Concurrency}
-	report := growthReport{Sync: c.Sync, Runs: c.Runs, Concurrency: c.Concurrency, CPUs: runtime.NumCPU(), Go: runtime.Version(), System: runtime.GOOS + "/" + runtime.GOARCH}
+	report := growthReport{Sync: c.Sync, Runs: c.Runs, Concurrency: c.Concurrency, machine: thisMachine()}
 	err = bench.Growth(ctx, cfg, bench.Sizes{Journal: c.Journal, Running: c.Running}, func(p bench.Point) {
 		report.Points = append(report.Points, growthPoint{
 			Journal: p.Journal, Running: p.Running, RunsPerSecond: p.Saturation.PerSecond, Latency: quantiles{milliseconds(p.Single, 0.5), milliseconds(p.Single, 0.99)},
@@ -59,19 +57,13 @@ func (c *benchGrowthCommand) Run(ctx context.Context, g *globals) error {
 	return report.print(os.Stdout)
 }
 
-func milliseconds(s bench.Sample, q float64) float64 {
-	return float64(s.Quantile(q)) / float64(time.Millisecond)
-}
-
 // growthReport is what is printed.
 type growthReport struct {
 	Points      []growthPoint `json:"points"`
 	Sync        string        `json:"sync"`
 	Runs        int           `json:"runs"`
 	Concurrency int           `json:"concurrency"`
-	CPUs        int           `json:"cpus"`
-	Go          string        `json:"go"`
-	System      string        `json:"system"`
+	machine
 }
 
 type growthPoint struct {
@@ -84,7 +76,7 @@ type growthPoint struct {
 
 func (r *growthReport) print(out io.Writer) error {
 	w := tabwriter.NewWriter(out, 0, 0, 1, ' ', 0)
-	fmt.Fprintf(out, "%d runs each, %d in flight, broker in process, sync %s; %d CPUs, %s, %s\n\n", r.Runs, r.Concurrency, r.Sync, r.CPUs, r.Go, r.System)
+	fmt.Fprintf(out, "%d runs each, %d in flight, broker in process, sync %s; %v\n\n", r.Runs, r.Concurrency, r.Sync, r.machine)
 	fmt.Fprintln(w, "| in the journal\t| waiting\t| runs/s\t| p50 ms, one in flight\t| p99 ms\t| heap MiB\t|")
 	fmt.Fprintln(w, "|---\t|---\t|---\t|---\t|---\t|---\t|")
 	for _, p := range r.Points {

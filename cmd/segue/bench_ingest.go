@@ -7,7 +7,6 @@ import (
 	"io"
 	"net/netip"
 	"os"
-	"runtime"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -138,9 +137,7 @@ type ingestReport struct {
 	Run                float64      `json:"run_ms"`
 	Orchestrator       float64      `json:"orchestrator_ms"`
 	Steps              []ingestStep `json:"steps"`
-	CPUs               int          `json:"cpus"`
-	Go                 string       `json:"go"`
-	System             string       `json:"system"`
+	machine
 }
 
 // ingestStep is where the time of a step goes.
@@ -173,7 +170,7 @@ func (b *ingestBench) report(database string, took time.Duration) (*ingestReport
 	r := &ingestReport{
 		DocumentsPerSecond: float64(c.Documents) / took.Seconds(), RecordsPerSecond: float64(c.Documents*c.Records) / took.Seconds(),
 		Documents: c.Documents, Records: c.Records, Concurrency: c.Concurrency, Database: database,
-		Run: means["segue_run_duration_seconds"], CPUs: runtime.NumCPU(), Go: runtime.Version(), System: runtime.GOOS + "/" + runtime.GOARCH,
+		Run: means["segue_run_duration_seconds"], machine: thisMachine(),
 	}
 	r.Orchestrator = r.Run
 	for _, step := range []struct{ name, service string }{{"fetch", "fetcher"}, {"validate", "validator"}, {"parse", "parser"}, {"save", "saver"}} {
@@ -187,8 +184,8 @@ func (b *ingestBench) report(database string, took time.Duration) (*ingestReport
 func (r *ingestReport) print(out io.Writer) error {
 	kind, _, _ := strings.Cut(r.Database, ":")
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	fmt.Fprintf(w, "%d documents of %d records into %s, %d at a time, broker in process, sync always; %d CPUs, %s, %s\n\n",
-		r.Documents, r.Records, kind, r.Concurrency, r.CPUs, r.Go, r.System)
+	fmt.Fprintf(w, "%d documents of %d records into %s, %d at a time, broker in process, sync always; %v\n\n",
+		r.Documents, r.Records, kind, r.Concurrency, r.machine)
 	fmt.Fprintf(w, "%.0f documents/s\t%.0f records/s\n\n", r.DocumentsPerSecond, r.RecordsPerSecond)
 	fmt.Fprintf(w, "step\twaits\tworks\n")
 	for _, s := range r.Steps {

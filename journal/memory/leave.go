@@ -41,13 +41,13 @@ func (l *library) trim(r *record, maxBytes int64) {
 
 // Prune implements [journal.Journal].
 func (c *Client) Prune(ctx context.Context, partition int, before uint64) error {
-	filter := strings.Split(events.PartitionFilter(max(0, partition)), ".")
 	what := fmt.Sprintf("partition-%d", partition)
 	return c.ask(ctx, "prune "+what, "prune "+what, digest(what)^before, func() error {
 		if partition == journal.EveryPartition {
 			c.j.takeOut(c.j.runs.all, before)
 			return nil
 		}
+		filter := strings.Split(events.PartitionFilter(partition), ".")
 		c.j.takeOut(c.j.runs.byThird[filter[2]], before)
 		return nil
 	})

@@ -94,25 +94,15 @@ func (d *departures) above(mark uint64) (low uint64) {
 	return low
 }
 
-// behind returns the sequence behind the last message of those of the first n that
-// lie wholly below a sequence.
-func (d *departures) behind(n int, sequence uint64) (behind uint64) {
+// below returns how many of the first n lie wholly below a sequence, and the sequence
+// behind the last message of theirs.
+func (d *departures) below(n int, sequence uint64) (count int, behind uint64) {
 	for _, dep := range d.leaving[:n] {
 		if dep.last < sequence {
-			behind = max(behind, dep.last+1)
+			count, behind = count+1, max(behind, dep.last+1)
 		}
 	}
-	return behind
-}
-
-// below returns how many of the first n lie wholly below a sequence.
-func (d *departures) below(n int, sequence uint64) (count int) {
-	for _, dep := range d.leaving[:n] {
-		if dep.last < sequence {
-			count++
-		}
-	}
-	return count
+	return count, behind
 }
 
 // pruned says that all below a sequence is no longer in the journal, and returns how

@@ -72,12 +72,12 @@ func (p *partition) errand() (e errand, next time.Time) {
 		return errand{}, next
 	}
 	low := gone.low(n, p.ledger.low(needsNothing))
-	count := gone.below(n, low)
-	fresh := count - gone.below(n, p.marked)
+	count, mark := gone.below(n, low)
+	before, _ := gone.below(n, p.marked)
+	fresh := count - before
 	waits := p.awaited > 0
 	if fresh >= pruneBatch || (fresh > 0 || waits) && now.Sub(p.pruned) >= pruneRest {
 		p.pruned = now
-		mark := min(low, gone.behind(n, low))
 		return errand{save: p.snapshot(), prune: mark, pruned: fresh, needs: p.needs(mark), alone: waits && now.Sub(p.awaitedSince) >= pruneWait}, next
 	}
 	if held := n - count - p.keepRuns(); held > 0 {
