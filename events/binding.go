@@ -54,6 +54,9 @@ func Encode(subject string, e Event) Message {
 // An optional attribute that is empty counts as absent. Whether the data is what
 // the attribute datacontenttype says is for its reader to find out.
 func Decode(m Message) (Event, error) {
+	if e, ok := decodeUsual(m); ok {
+		return e, nil
+	}
 	contentType := strings.ToLower(m.Header.Get(HeaderContentType))
 	if strings.HasPrefix(contentType, structuredType) {
 		return decodeStructured(contentType, m.Data)
@@ -62,9 +65,6 @@ func Decode(m Message) (Event, error) {
 }
 
 func decodeBinary(m Message) (Event, error) {
-	if e, ok := decodeUsual(m); ok {
-		return e, nil
-	}
 	values := make(map[string]string, len(m.Header))
 	// In order, so that of two faults the same one is always reported.
 	headers := slices.AppendSeq(make([]string, 0, len(m.Header)), maps.Keys(m.Header))
@@ -92,16 +92,19 @@ func decodeBinary(m Message) (Event, error) {
 	return newEvent(values, m.Data)
 }
 
-// decodeUsual reads an event whose headers are named as [Encode] names them, each
-// once, without extensions of strangers. Nearly all are, and this way they cost a
+// decodeUsual reads an event in binary mode whose headers are named as [Encode] names
+// them, each once, without extensions of strangers. Nearly all are, and this way they cost a
 // fraction. Of anything else, and of what is wrong, it says only that it is not
 // for it.
 func decodeUsual(m Message) (Event, bool) {
 	var e Event
 	left := 0 // headers that hold attributes and have not been read
 	for name := range m.Header {
-		if len(name) >= len(headerPrefix) && strings.EqualFold(name[:len(headerPrefix)], headerPrefix) {
+		switch {
+		case len(name) >= len(headerPrefix) && strings.EqualFold(name[:len(headerPrefix)], headerPrefix):
 			left++
+		case strings.EqualFold(name, HeaderContentType):
+			return e, false // the mode depends on it
 		}
 	}
 	if version := m.Header[versionHeader]; len(version) != 1 || version[0] != SpecVersion {

@@ -1,6 +1,7 @@
 package events
 
 import (
+	"crypto/sha1" //nolint:gosec // what version 5 UUIDs are made with
 	"time"
 
 	"github.com/google/uuid"
@@ -81,14 +82,31 @@ var namespace = uuid.NewSHA1(uuid.NameSpaceURL, []byte("segue:events:v1"))
 // same decision always carries the same id, while the reply of a service and
 // the orchestrator's timeout, which compete for one subject, differ.
 func DeriveID(subject Subject, source, eventType string) string {
-	return uuid.NewSHA1(namespace, []byte(subject.String()+"\x00"+source+"\x00"+eventType)).String()
+	return derived(subject.String(), source, eventType).String()
+}
+
+// derived returns the version 5 UUID of parts with a zero byte between them. It is
+// what uuid.NewSHA1 returns, at a fraction of the cost.
+func derived(parts ...string) uuid.UUID {
+	name := append(make([]byte, 0, 2*MaxSubject), namespace[:]...)
+	for i, part := range parts {
+		if i > 0 {
+			name = append(name, 0)
+		}
+		name = append(name, part...)
+	}
+	sum := sha1.Sum(name)
+	u := uuid.UUID(sum[:16])
+	u[6] = u[6]&0x0f | 0x50 // version 5
+	u[8] = u[8]&0x3f | 0x80 // the variant of RFC 9562
+	return u
 }
 
 // RunID returns the id of the run that a start event makes. CloudEvents says
 // that source and id together identify an event; so the same event, however
 // often it is published, makes one run.
 func RunID(source, id string) string {
-	return uuid.NewSHA1(namespace, []byte(source+"\x00"+id)).String()
+	return derived(source, id).String()
 }
 
 // NewStartID returns a new, time-ordered id for a start event.

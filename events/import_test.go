@@ -12,7 +12,7 @@ import (
 func TestImports(t *testing.T) {
 	t.Parallel()
 	allowed := []string{
-		"bytes", "embed", "encoding/base64", "encoding/hex", "encoding/json", "errors", "fmt", "hash/fnv", "io", "maps", "slices", "strconv",
+		"bytes", "crypto/sha1", "embed", "encoding/base64", "encoding/hex", "encoding/json", "errors", "fmt", "hash/fnv", "io", "maps", "slices", "strconv",
 		"strings", "time", "unicode/utf8",
 		"github.com/go-json-experiment/json/jsontext", "github.com/google/uuid",
 	}

@@ -32,6 +32,8 @@ const (
 	MaxToken = 64
 	// MaxAttempt is the highest attempt number a subject may hold.
 	MaxAttempt = 1_000_000
+	// maxTokens is how many tokens the longest subject of the table has.
+	maxTokens = 8
 	// MaxSubject is more than the longest subject of the table has, in bytes.
 	MaxSubject = 256
 )
@@ -175,36 +177,46 @@ func CommandFilter(service string) string {
 
 // String returns the subject as published. It does not validate.
 func (s Subject) String() string {
+	b := make([]byte, 0, MaxSubject) // on the stack
 	switch s.Kind {
-	case KindStart:
-		return "saga.start." + s.Definition
+	case KindStart, KindDefinition:
+		b = appendTokens(b, "saga", string(s.Kind), s.Definition)
 	case KindRejected:
-		return "saga.rejected." + s.Definition + "." + s.Start
+		b = appendTokens(b, "saga.rejected", s.Definition, s.Start)
 	case KindHistory:
-		return "saga.history." + s.Definition + "." + s.Status + "." + s.Run
-	case KindDefinition:
-		return "saga.definition." + s.Definition
+		b = appendTokens(b, "saga.history", s.Definition, s.Status, s.Run)
 	case KindStarted, KindEnded:
-		return s.run() + string(s.Kind)
+		b = appendTokens(b, "saga.run", partitionToken(s.Partition), s.Run, string(s.Kind))
 	case KindSignal:
-		return s.run() + "signal." + s.Signal
+		b = appendTokens(b, "saga.run", partitionToken(s.Partition), s.Run, "signal", s.Signal)
 	case KindCommand, KindOutcome:
-		return s.run() + string(s.Kind) + "." + s.Service + "." + s.Step + "." + s.Attempt.String()
-	default:
-		return ""
+		b = appendTokens(b, "saga.run", partitionToken(s.Partition), s.Run, string(s.Kind), s.Service, s.Step)
+		b = append(b, '.')
+		if s.Attempt.Undo {
+			b = append(b, 'u')
+		}
+		b = strconv.AppendInt(b, int64(s.Attempt.N), 10)
 	}
+	return string(b)
 }
 
-func (s Subject) run() string {
-	return "saga.run." + partitionToken(s.Partition) + "." + s.Run + "."
+// appendTokens appends the tokens of a subject.
+func appendTokens(b []byte, tokens ...string) []byte {
+	for i, token := range tokens {
+		if i > 0 {
+			b = append(b, '.')
+		}
+		b = append(b, token...)
+	}
+	return b
 }
 
 // partitionToken returns a partition as a token of a subject, at least two digits.
 func partitionToken(n int) string {
 	if 0 <= n && n < 10 {
-		return "0" + strconv.Itoa(n)
+		return "00010203040506070809"[2*n : 2*n+2]
 	}
-	return strconv.Itoa(n)
+	return strconv.Itoa(n) // below 100 without an allocation
 }
 
 // Validate returns an error that wraps [ErrSubject] unless every token the kind
@@ -226,7 +238,14 @@ func ParseSubject(subject string) (Subject, error) {
 	if len(subject) > MaxSubject {
 		return Subject{}, fmt.Errorf("%w: it is %d bytes long, at most %d are", ErrSubject, len(subject), MaxSubject)
 	}
-	t := strings.Split(subject, ".")
+	var room [maxTokens + 1]string
+	t := room[:0]
+	for token := range strings.SplitSeq(subject, ".") {
+		if len(t) == cap(t) {
+			break // more than any subject has
+		}
+		t = append(t, token)
+	}
 	if len(t) < 3 || t[0] != "saga" {
 		return Subject{}, fmt.Errorf("%w: %q", ErrSubject, subject)
 	}

@@ -271,7 +271,10 @@ func (r *runner) handle(ctx context.Context, e events.Entry, again bool, log *at
 // checkOut brings the data of a command back. A store out of reach is waited for
 // until ctx is done: that is no failure of the command.
 func (r *runner) checkOut(ctx context.Context, e events.Event) (events.Event, error) {
-	if _, err := document.ParseURI(e.DataRef); e.DataRef != "" && err != nil {
+	if e.DataRef == "" {
+		return e, nil
+	}
+	if _, err := document.ParseURI(e.DataRef); err != nil {
 		return e, err
 	}
 	for backoff := publishBackoff; ; backoff = min(2*backoff, publishMaxBackoff) {

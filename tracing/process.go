@@ -17,18 +17,7 @@ import (
 // the command names, and returns it with a context for the handler. Delivery
 // counts from 1; a later one is linked to the one before it. The caller ends it.
 func Process(ctx context.Context, provider trace.TracerProvider, command events.Entry, delivery int) (context.Context, trace.Span) {
-	options := []trace.SpanStartOption{
-		trace.WithSpanKind(trace.SpanKindConsumer),
-		trace.WithAttributes(Destination(command.Subject.Service, command.Subject.Step, command.Subject.Attempt)...),
-		trace.WithAttributes(
-			attribute.String("segue.run.id", command.Subject.Run), attribute.Int("segue.delivery", delivery),
-			attribute.String("messaging.operation.name", "process"), attribute.String("messaging.operation.type", "process"),
-			attribute.String("messaging.destination.name", command.Subject.String()),
-			attribute.String("messaging.message.id", command.Event.ID),
-			attribute.String("messaging.message.conversation_id", command.Event.CorrelationID),
-			attribute.String("cloudevents.event_id", command.Event.ID), attribute.String("cloudevents.event_type", command.Event.Type),
-			attribute.String("cloudevents.event_source", command.Event.Source)),
-	}
+	options := []trace.SpanStartOption{trace.WithSpanKind(trace.SpanKindConsumer)}
 	if asked, ok := events.ParseTrace(command.Event.TraceParent); ok {
 		if asked.ID == events.RunTrace(events.Event{RunID: command.Subject.Run}).ID {
 			ctx = context.WithValue(ctx, undecidedKey{}, true)
@@ -42,6 +31,17 @@ func Process(ctx context.Context, provider trace.TracerProvider, command events.
 		}
 	}
 	ctx, span := provider.Tracer(Scope).Start(ctx, "process "+command.Subject.Service+" "+command.Subject.Step, options...)
+	if span.IsRecording() { // else to put together what describes it is a waste, and most are not
+		span.SetAttributes(Destination(command.Subject.Service, command.Subject.Step, command.Subject.Attempt)...)
+		span.SetAttributes(
+			attribute.String("segue.run.id", command.Subject.Run), attribute.Int("segue.delivery", delivery),
+			attribute.String("messaging.operation.name", "process"), attribute.String("messaging.operation.type", "process"),
+			attribute.String("messaging.destination.name", command.Subject.String()),
+			attribute.String("messaging.message.id", command.Event.ID),
+			attribute.String("messaging.message.conversation_id", command.Event.CorrelationID),
+			attribute.String("cloudevents.event_id", command.Event.ID), attribute.String("cloudevents.event_type", command.Event.Type),
+			attribute.String("cloudevents.event_source", command.Event.Source))
+	}
 	return context.WithValue(ctx, placeKey{}, nil), span // those of the handler are its own
 }
 

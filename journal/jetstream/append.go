@@ -1,7 +1,6 @@
 package jetstream
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -28,23 +27,26 @@ const (
 // readers do not see them.
 var ownHeaderNames = append(slices.Clone(batchHeaderNames), jetstream.ExpectedLastSubjSeqHeader)
 
-// Append stores messages as [journal.Journal] says. Messages of runs go to the
-// committer, which puts what waits into one atomic batch.
+// Append stores messages as [journal.Journal] says. Messages of runs go by the
+// committer, which puts them into atomic batches where that pays.
 //
 // A request without an answer is made again until ctx is done, or for
 // [AppendPatience]. The second try of a message that was stored at the first
 // finds its subject taken, which is a success.
 func (j *Journal) Append(ctx context.Context, messages ...events.Message) error {
-	if err := ctx.Err(); err != nil {
-		return fmt.Errorf("append: %w", err)
+	switch {
+	case ctx.Err() != nil:
+		return fmt.Errorf("append: %w", ctx.Err())
+	case j.ctx.Err() != nil: // an answer might still be faster than the end
+		return context.Cause(j.ctx)
 	}
-	var runs, others []*nats.Msg
+	runs, others := make([]*nats.Msg, 0, len(messages)), []*nats.Msg(nil)
 	for _, m := range messages {
-		msg, err := j.prepare(m)
+		root, msg, err := j.prepare(m)
 		if err != nil {
 			return fmt.Errorf("append %s: %w", m.Subject, err)
 		}
-		if r, _ := rootOf(m.Subject); r.stream == RunsStream {
+		if root.stream == RunsStream {
 			runs = append(runs, msg)
 		} else {
 			others = append(others, msg)
@@ -55,35 +57,42 @@ func (j *Journal) Append(ctx context.Context, messages ...events.Message) error 
 		ctx, cancel = context.WithTimeout(ctx, AppendPatience)
 		defer cancel()
 	}
-	return j.during(ctx, func(ctx context.Context) error {
-		return errors.Join(j.persist(ctx, runs, j.runs.store), j.persist(ctx, others, j.sent.publish))
-	})
+	return j.reason(errors.Join(j.persist(ctx, runs, j.runs.store), j.persist(ctx, others, j.sent.publish)))
 }
 
-// prepare makes a message for the client. It is a copy: the client puts headers
-// of its own into it, and the committer may still hold it when Append returns
-// because ctx is done and the caller uses its memory for something else.
-func (j *Journal) prepare(m events.Message) (*nats.Msg, error) {
+// prepare makes a message for the client, in the memory of the caller as far as
+// nothing has to be changed in it.
+func (j *Journal) prepare(m events.Message) (root, *nats.Msg, error) {
 	root, known := rootOf(m.Subject)
 	if !known {
-		return nil, fmt.Errorf("no stream keeps subject %q: %w", m.Subject, events.ErrSubject)
+		return root, nil, fmt.Errorf("no stream keeps subject %q: %w", m.Subject, events.ErrSubject)
 	}
-	msg := &nats.Msg{Subject: m.Subject, Header: make(nats.Header, len(m.Header)+len(ownHeaderNames)), Data: bytes.Clone(m.Data)}
-	all := make([]string, 0, len(m.Header)) // one allocation for the values of all headers
-	for name, values := range m.Header {
-		if !strings.HasPrefix(name, conditions) {
-			begin := len(all)
-			all = append(all, values...)
-			msg.Header[name] = all[begin:len(all):len(all)]
+	msg := &nats.Msg{Subject: m.Subject, Header: nats.Header(m.Header), Data: m.Data}
+	if root.asks || conditional(m.Header) {
+		msg.Header = make(nats.Header, len(m.Header)+len(ownHeaderNames))
+		for name, values := range m.Header {
+			if !strings.HasPrefix(name, conditions) {
+				msg.Header[name] = values
+			}
 		}
 	}
 	if root.asks {
 		msg.Header.Set(jetstream.ExpectedLastSubjSeqHeader, "0") // the server refuses it unless there is none
 	}
 	if limit := j.nc.MaxPayload(); limit > 0 && payload(msg)+ownHeaders > limit {
-		return nil, fmt.Errorf("%w: %d bytes with its headers, the broker takes %d", journal.ErrTooLarge, payload(msg), limit-ownHeaders)
+		return root, nil, fmt.Errorf("%w: %d bytes with its headers, the broker takes %d", journal.ErrTooLarge, payload(msg), limit-ownHeaders)
 	}
-	return msg, nil
+	return root, msg, nil
+}
+
+// conditional says that a header has conditions.
+func conditional(h events.Header) bool {
+	for name := range h {
+		if strings.HasPrefix(name, conditions) {
+			return true
+		}
+	}
+	return false
 }
 
 // conditions begin the names of headers with which a message says when the server
@@ -114,11 +123,13 @@ func (j *Journal) persist(ctx context.Context, messages []*nats.Msg, try func(co
 		if ctx.Err() != nil {
 			return fmt.Errorf("append %d of %d messages: %w (%w)", len(messages), count, ctx.Err(), err)
 		}
-		if !passing(err) {
+		if j.ctx.Err() != nil || !passing(err) {
 			return fmt.Errorf("append %s: %w", messages[0].Subject, err)
 		}
 		j.opts.Log.Warn("append is tried again", "messages", len(messages), "subject", messages[0].Subject, "error", err)
-		_ = pause.sleep(ctx) // the end of ctx is found by the next try
+		both, cancel := j.join(ctx)
+		_ = pause.sleep(both) // its end is found by the next try
+		cancel()
 	}
 	return nil
 }

@@ -1,8 +1,10 @@
 package jetstream
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -25,13 +27,15 @@ const (
 	maxQueued = 1024
 )
 
-// committer stores messages of the journal with one sync for many. While some
-// are under way, what callers bring waits; then all of it goes together. So a
-// lone message goes at once, and a busy journal makes large batches.
+// committer stores messages of the journal with one sync for many where that pays.
+// There, while some are under way, what callers bring waits; then all of it goes
+// together. So a lone message goes at once, and a busy journal makes large batches.
+// Elsewhere each caller's messages go as they come.
 type committer struct {
-	j     *Journal
-	queue chan *submission
-	costs costs
+	j      *Journal
+	queue  chan *submission
+	costs  costs
+	flying atomic.Int64 // messages that are being stored
 }
 
 // submission is what one caller brings. The committer owns it from the moment
@@ -51,18 +55,48 @@ func newCommitter(j *Journal) *committer {
 
 // store tries once to store messages and returns the verdict on each.
 func (c *committer) store(ctx context.Context, messages []*nats.Msg) []error {
-	s := &submission{ctx: ctx, messages: messages, errs: make([]error, len(messages)), done: make(chan struct{})}
+	flying := c.flying.Add(int64(len(messages)))
+	defer c.flying.Add(-int64(len(messages)))
+	if !c.costs.gather(time.Now(), int(flying)) {
+		return c.j.sent.publish(ctx, messages)
+	}
+	return c.submit(ctx, messages)
+}
+
+// submit has the committer store messages. It is given copies: it writes headers of
+// its own, and may still hold them when the caller has left and uses its memory for
+// something else.
+func (c *committer) submit(ctx context.Context, messages []*nats.Msg) []error {
+	s := &submission{ctx: ctx, messages: make([]*nats.Msg, len(messages)), errs: make([]error, len(messages)), done: make(chan struct{})}
+	for i, m := range messages {
+		s.messages[i] = copied(m)
+	}
 	select {
 	case c.queue <- s:
 	case <-ctx.Done():
 		return all(messages, ctx.Err())
+	case <-c.j.ctx.Done():
+		return all(messages, context.Cause(c.j.ctx))
 	}
 	select {
 	case <-s.done:
 		return s.errs
 	case <-ctx.Done():
 		return all(messages, ctx.Err())
+	case <-c.j.ctx.Done():
+		return all(messages, context.Cause(c.j.ctx))
 	}
+}
+
+func copied(m *nats.Msg) *nats.Msg {
+	c := &nats.Msg{Subject: m.Subject, Header: make(nats.Header, len(m.Header)+len(batchHeaderNames)), Data: bytes.Clone(m.Data)}
+	values := make([]string, 0, len(m.Header)) // one allocation for those of all headers
+	for name, v := range m.Header {
+		begin := len(values)
+		values = append(values, v...)
+		c.Header[name] = values[begin:len(values):len(values)]
+	}
+	return c
 }
 
 func all(messages []*nats.Msg, err error) []error {
@@ -153,7 +187,7 @@ func (c *committer) storeBatch(messages []*nats.Msg) []error {
 		return c.j.sent.publish(c.j.ctx, messages)
 	}
 	begin := time.Now()
-	if c.costs.atomic(begin) {
+	if c.costs.batches() {
 		err := c.j.link.online(c.j.ctx, func(ctx context.Context) error {
 			_, err := jetstreamext.PublishMsgBatch(ctx, c.j.js, messages, jetstreamext.BatchFlowControl{})
 			return err
@@ -179,51 +213,6 @@ func (c *committer) storeBatch(messages []*nats.Msg) []error {
 		c.costs.took(false, len(messages), time.Since(begin))
 	}
 	return errs
-}
-
-// costs is what storing a message costs in an atomic batch and alone. Where the
-// server syncs always a batch is far cheaper, having one sync for all; where it does
-// not, what is staged for a batch is for nothing. Nobody tells a client which it is, so
-// both are tried, some batches each, and from time to time again.
-//
-// What counts is the least that each has cost: the rest is the wait for what others
-// store, which the dear way makes long for all.
-type costs struct {
-	tried [2]int     // batches of this time: alone, atomic
-	least [2]float64 // nanoseconds a message
-	since time.Time  // when trying began
-}
-
-const (
-	// costsLast is how long it is believed what was found.
-	costsLast = 10 * time.Second
-	// costsTries is how many batches are tried each way.
-	costsTries = 5
-)
-
-// atomic says whether the next messages are to go in an atomic batch.
-func (c *costs) atomic(now time.Time) bool {
-	const alone, batch = 0, 1
-	if now.Sub(c.since) > costsLast {
-		*c = costs{since: now}
-	}
-	if c.tried[batch] < costsTries || c.tried[alone] < costsTries {
-		return c.tried[batch] <= c.tried[alone]
-	}
-	return c.least[batch] < c.least[alone]
-}
-
-// took says how long it took to store so many messages.
-func (c *costs) took(atomic bool, messages int, d time.Duration) {
-	way := 0
-	if atomic {
-		way = 1
-	}
-	each := float64(d) / float64(messages)
-	if c.tried[way] == 0 || each < c.least[way] {
-		c.least[way] = each
-	}
-	c.tried[way]++
 }
 
 // batchHeaderNames are the headers of a batch, which the server stores.

@@ -12,8 +12,12 @@ func TestCosts(t *testing.T) {
 	now := time.Now()
 	cost := map[bool]time.Duration{false: 40 * time.Millisecond, true: 5 * time.Millisecond} // for 50 messages
 	var c costs
+	if c.gather(now, minBatch-1) {
+		t.Error("messages wait for each other, too few for a batch")
+	}
 	store := func(wait time.Duration) bool {
-		atomic := c.atomic(now)
+		c.gather(now, minBatch)
+		atomic := c.batches()
 		c.took(atomic, 50, cost[atomic]+wait)
 		return atomic
 	}
@@ -29,19 +33,31 @@ func TestCosts(t *testing.T) {
 			if got := store(50 * time.Millisecond); got != syncs {
 				t.Fatalf("in a batch: %v, want %v", got, syncs)
 			}
+			if got := c.gather(now, 1); got != syncs {
+				t.Fatalf("they wait for each other: %v, want %v", got, syncs)
+			}
 		}
 		cost[false], cost[true] = 2*time.Millisecond, 8*time.Millisecond
 		now = now.Add(costsLast + 1)
 	}
 	// A batch that is always refused is not tried for ever.
 	now = now.Add(costsLast + 1)
+	c.gather(now, minBatch)
 	for range 100 {
-		if c.atomic(now) {
+		if c.batches() {
 			c.took(true, 50, time.Hour)
 		}
 		c.took(false, 50, 40*time.Millisecond)
 	}
-	if c.atomic(now) {
+	if c.batches() || c.gather(now, minBatch) {
 		t.Error("messages go in batches, which are refused")
+	}
+	// A trial that comes to nothing, as there is too little to store, keeps nobody waiting.
+	now = now.Add(costsLast + 1)
+	if !c.gather(now, minBatch) || !c.gather(now.Add(costsLast), 1) {
+		t.Error("nothing is tried")
+	}
+	if c.gather(now.Add(costsLast+1), 1) {
+		t.Error("what nobody could try is waited for")
 	}
 }

@@ -69,27 +69,49 @@ func (l *link) broke() {
 	l.end()
 }
 
-// within waits for a connection and returns a context that ends with it, and
-// with ctx. It returns the error of ctx if that ends before, and
-// nats.ErrConnectionClosed if there will be no connection.
-func (l *link) within(ctx context.Context) (context.Context, context.CancelFunc, error) {
+// connected waits for a connection and returns its session. It returns the error
+// of ctx if that ends before, and nats.ErrConnectionClosed if there will be no
+// connection.
+func (l *link) connected(ctx context.Context) (session context.Context, err error) {
 	for {
 		l.mu.Lock()
 		session, up := l.session, l.up
 		l.mu.Unlock()
 		if session.Err() == nil {
-			both, cancel := context.WithCancel(ctx)
-			stop := context.AfterFunc(session, cancel)
-			return both, func() { stop(); cancel() }, nil
+			return session, nil
 		}
 		select {
 		case <-ctx.Done():
-			return nil, nil, ctx.Err()
+			return nil, ctx.Err()
 		case <-l.closed:
-			return nil, nil, nats.ErrConnectionClosed
+			return nil, nats.ErrConnectionClosed
 		case <-up:
 		}
 	}
+}
+
+// soon is connected that waits for requestTimeout at most.
+func (l *link) soon(ctx context.Context) (session context.Context, err error) {
+	l.mu.Lock()
+	session = l.session
+	l.mu.Unlock()
+	if session.Err() == nil {
+		return session, nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
+	defer cancel()
+	return l.connected(ctx)
+}
+
+// within is connected with a context that ends with the connection, and with ctx.
+func (l *link) within(ctx context.Context) (context.Context, context.CancelFunc, error) {
+	session, err := l.connected(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	both, cancel := context.WithCancel(ctx)
+	stop := context.AfterFunc(session, cancel)
+	return both, func() { stop(); cancel() }, nil
 }
 
 // online makes a request, of at most requestTimeout, as soon as there is a

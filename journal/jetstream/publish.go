@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"strconv"
 	"sync"
+	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
@@ -65,9 +66,7 @@ func (p *publisher) publish(ctx context.Context, messages []*nats.Msg) []error {
 	errs := all(messages, errUnanswered)
 	for begin := 0; begin < len(messages); begin += maxInFlight {
 		end := min(begin+maxInFlight, len(messages))
-		err := p.j.link.online(ctx, func(ctx context.Context) error {
-			return p.send(ctx, messages[begin:end], errs[begin:end])
-		})
+		err := p.send(ctx, messages[begin:end], errs[begin:end])
 		for i, verdict := range errs[begin:end] {
 			if errors.Is(verdict, errUnanswered) {
 				errs[begin+i] = err
@@ -82,11 +81,16 @@ func (p *publisher) publishOne(ctx context.Context, m *nats.Msg) error {
 	return p.publish(ctx, []*nats.Msg{m})[0]
 }
 
-// send publishes messages and waits for the answers.
+// send publishes messages and waits for the answers, as long as the connection
+// stands and at most for requestTimeout. What is stored by then, and what is not,
+// stands in errs.
 func (p *publisher) send(ctx context.Context, messages []*nats.Msg, errs []error) error {
+	session, err := p.j.link.soon(ctx)
+	if err != nil {
+		return err
+	}
 	s := &sending{errs: errs, left: len(messages), done: make(chan struct{})}
 	first := p.expect(s)
-	defer p.forget(first, len(messages))
 	for i, m := range messages {
 		m.Reply = p.prefix + strconv.FormatUint(first+uint64(i), 36)
 		err := p.j.nc.PublishMsg(m)
@@ -95,12 +99,22 @@ func (p *publisher) send(ctx context.Context, messages []*nats.Msg, errs []error
 			p.settle(first+uint64(i), verdict(err))
 		}
 	}
+	late := time.NewTimer(requestTimeout)
+	defer late.Stop()
 	select {
 	case <-s.done:
 		return nil
 	case <-ctx.Done():
-		return ctx.Err()
+		err = ctx.Err()
+	case <-session.Done():
+		err = nats.ErrDisconnected
+	case <-p.j.ctx.Done():
+		err = context.Cause(p.j.ctx)
+	case <-late.C:
+		err = nats.ErrTimeout
 	}
+	p.forget(first, len(messages))
+	return err
 }
 
 // expect makes places for the answers to a call and returns the number of the first.

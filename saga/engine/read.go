@@ -59,20 +59,36 @@ func (p *partition) open(ctx context.Context, record journal.Record) (item, erro
 // openEntry fetches what an entry refers to.
 func (p *partition) openEntry(ctx context.Context, entry events.Entry) (item, error) {
 	it := item{entry: entry}
-	log := of(p.log, entry)
-	err := persist(ctx, log, "reading event data", func() (err error) {
-		it.entry.Event, err = checkOut(ctx, p.Data, entry.Event)
-		if err == nil || !gone(err) {
+	if entry.Event.DataRef != "" {
+		if err := p.fetch(ctx, &it.entry); err != nil {
+			return it, err
+		}
+	}
+	if entry.Subject.Kind != events.KindStarted {
+		return it, nil
+	}
+	var err error
+	it.definition, it.orphan, err = p.definition(ctx, it.entry)
+	return it, err
+}
+
+// fetch puts the data that an entry refers to into it. One whose data is gone is left
+// without its event.
+func (p *partition) fetch(ctx context.Context, entry *events.Entry) error {
+	log := of(p.log, *entry)
+	return persist(ctx, log, "reading event data", func() error {
+		e, err := checkOut(ctx, p.Data, entry.Event)
+		switch {
+		case err == nil:
+			entry.Event = e
+		case gone(err):
+			log.Error("event data is gone", "subject", entry.Subject.String(), "dataref", entry.Event.DataRef, "error", err)
+			entry.Event = events.Event{}
+		default:
 			return err
 		}
-		log.Error("event data is gone", "subject", entry.Subject.String(), "dataref", entry.Event.DataRef, "error", err)
-		it.entry.Event = events.Event{}
 		return nil
 	})
-	if err == nil && entry.Subject.Kind == events.KindStarted {
-		it.definition, it.orphan, err = p.definition(ctx, it.entry)
-	}
-	return it, err
 }
 
 // definition returns the definition that a started message is pinned to, or why
