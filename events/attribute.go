@@ -35,7 +35,7 @@ type attribute struct {
 
 // attributes is in the order in which they are written. It has no specversion,
 // which is always [SpecVersion].
-var attributes = []attribute{
+var attributes = [...]attribute{
 	text("id", func(e *Event) *string { return &e.ID }),
 	text("source", func(e *Event) *string { return &e.Source }),
 	text("type", func(e *Event) *string { return &e.Type }),

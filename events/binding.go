@@ -28,19 +28,26 @@ var ErrNotEvent = errors.New("not a CloudEvent")
 // [Event.Validate]: what Decode would refuse is written all the same. The
 // message shares the memory of the event's data.
 func Encode(subject string, e Event) Message {
-	size := len(attributes) + 1 + len(e.Extensions)
-	h := make(Header, size)
-	values := make([]string, 0, size) // one allocation for all headers
+	// Counted first: a map with room for all attributes costs twice one for those there are.
+	var values [len(attributes)]string
+	count := 1 + len(e.Extensions)
+	for i := range attributes {
+		if values[i] = attributes[i].get(&e); values[i] != "" {
+			count++
+		}
+	}
+	h := make(Header, count)
+	all := make([]string, 0, count) // one allocation for all headers
 	set := func(name, value string) {
-		values = append(values, percentEncode(value))
-		h[name] = values[len(values)-1 : len(values) : len(values)]
+		all = append(all, percentEncode(value))
+		h[name] = all[len(all)-1 : len(all) : len(all)]
 	}
 	for name, value := range e.Extensions {
 		set(headerPrefix+name, value)
 	}
 	set(versionHeader, SpecVersion)
-	for i := range attributes {
-		if value := attributes[i].get(&e); value != "" {
+	for i, value := range values {
+		if value != "" {
 			set(attributes[i].header, value)
 		}
 	}

@@ -37,10 +37,11 @@ const (
 // verdict turns the outcome of a publish into the terms of package journal. It
 // returns nil if the subject holds a message now.
 func verdict(err error) error {
+	if err == nil {
+		return nil
+	}
 	api := new(jetstream.APIError)
 	switch {
-	case err == nil:
-		return nil
 	case errors.Is(err, nats.ErrMaxPayload):
 		return fmt.Errorf("%w: %w", journal.ErrTooLarge, err)
 	case errors.Is(err, nats.ErrConnectionClosed) || errors.Is(err, nats.ErrConnectionDraining):
