@@ -29,19 +29,22 @@ type Point struct {
 	Journal, Running int
 	Saturation       Sample
 	Single           Sample
+	// Messages is how many messages the journal keeps.
+	Messages uint64
 	// Heap is what the process holds in memory, the broker in it too, in bytes.
 	Heap uint64
 }
 
 // Growth measures, at each size, runs as [Segue] does, and tells of each as it is
-// done. What fills the journal are such runs as well.
-func Growth(ctx context.Context, cfg Config, sizes Sizes, tell func(Point)) error {
+// done. What fills the journal are such runs as well. At the end it measures how fast
+// an orchestrator without a snapshot reads all that.
+func Growth(ctx context.Context, cfg Config, sizes Sizes, tell func(Point)) (Replay, error) {
 	cfg = cfg.withDefaults()
 	if err := cfg.validate(); err != nil {
-		return err
+		return Replay{}, err
 	}
 	if !slices.IsSorted(sizes.Journal) || !slices.IsSorted(sizes.Running) || len(sizes.Journal) == 0 {
-		return fmt.Errorf("bench: sizes must rise, and there must be one of the journal")
+		return Replay{}, fmt.Errorf("bench: sizes must rise, and there must be one of the journal")
 	}
 	cfg.keep = keepAll
 	for _, n := range sizes.Running {
@@ -49,28 +52,28 @@ func Growth(ctx context.Context, cfg Config, sizes Sizes, tell func(Point)) erro
 	}
 	s, err := newSystem(ctx, cfg)
 	if err != nil {
-		return fmt.Errorf("start what is measured: %w", err)
+		return Replay{}, fmt.Errorf("start what is measured: %w", err)
 	}
 	defer s.close()
 	g := growth{cfg: cfg, s: s, driver: driver{mover: s}, tell: tell}
 	for _, n := range sizes.Journal {
 		if err := g.fill(ctx, n); err != nil {
-			return fmt.Errorf("fill the journal: %w", err)
+			return Replay{}, fmt.Errorf("fill the journal: %w", err)
 		}
 		if err := g.measure(ctx); err != nil {
-			return err
+			return Replay{}, err
 		}
 	}
 	for _, n := range sizes.Running {
 		if err := s.hold(ctx, n-g.held); err != nil {
-			return fmt.Errorf("begin runs that wait: %w", err)
+			return Replay{}, fmt.Errorf("begin runs that wait: %w", err)
 		}
 		g.held = max(g.held, n)
 		if err := g.measure(ctx); err != nil {
-			return err
+			return Replay{}, err
 		}
 	}
-	return nil
+	return s.replay(ctx)
 }
 
 type growth struct {
@@ -90,11 +93,15 @@ func (g *growth) fill(ctx context.Context, runs int) error {
 	return err
 }
 
-func (g *growth) measure(ctx context.Context) (err error) {
+func (g *growth) measure(ctx context.Context) error {
+	info, err := g.s.orchestrator.config.Journal.Info(ctx)
+	if err != nil {
+		return err
+	}
 	runtime.GC()
 	var memory runtime.MemStats
 	runtime.ReadMemStats(&memory)
-	p := Point{Journal: g.next, Running: g.held, Heap: memory.HeapAlloc}
+	p := Point{Journal: g.next, Running: g.held, Messages: info.Last, Heap: memory.HeapAlloc}
 	if p.Saturation, p.Single, err = g.extremes(ctx, g.cfg); err != nil {
 		return err
 	}

@@ -48,6 +48,9 @@ type system struct {
 	stop   context.CancelFunc
 	group  *errgroup.Group
 	conns  []*nats.Conn
+
+	orchestrator *orchestrator
+	parts        context.Context // of all parts; ends when the system is closed
 }
 
 var _ mover = (*system)(nil)
@@ -57,6 +60,7 @@ func newSystem(ctx context.Context, cfg Config) (*system, error) {
 	s := &system{ends: make(chan int, subscribers), errs: make(chan error, 1), serial: events.NewStartID()}
 	ctx, s.stop = context.WithCancel(ctx)
 	s.group, ctx = errgroup.WithContext(ctx)
+	s.parts = ctx
 	if err := s.run(ctx, cfg); err != nil {
 		s.close()
 		return nil, err
@@ -132,15 +136,41 @@ func (s *system) orchestrate(ctx context.Context, cfg Config, definitions ...*sa
 		j.Close()
 		return err
 	}
-	e, err := engine.New(engine.Config{
-		Journal: j, Data: data, Sagas: definitions, Log: cfg.Log, MaxRunning: 2*cfg.Concurrency + cfg.held,
+	s.orchestrator = &orchestrator{config: engine.Config{
+		Journal: j, Sagas: definitions, Log: cfg.Log, MaxRunning: 2*cfg.Concurrency + cfg.held,
 		KeepRuns: cfg.keep,
+	}}
+	err = s.conduct(ctx, data)
+	s.tend(func() error {
+		defer j.Close()
+		<-ctx.Done()
+		s.orchestrator.stop()
+		return nil
 	})
-	if err != nil {
-		j.Close()
+	return err
+}
+
+// orchestrator is the one that runs.
+type orchestrator struct {
+	config engine.Config
+	engine *engine.Engine
+	stop   func() // waits
+}
+
+// conduct runs an orchestrator with a store for its data.
+func (s *system) conduct(ctx context.Context, data document.Store) error {
+	o := s.orchestrator
+	config := o.config
+	config.Data = data
+	var err error
+	if o.engine, err = engine.New(config); err != nil {
+		o.stop = func() {}
 		return err
 	}
-	s.tend(func() error { defer j.Close(); return e.Run(ctx) })
+	ctx, cancel := context.WithCancel(ctx)
+	done := make(chan struct{})
+	o.stop = func() { cancel(); <-done }
+	s.tend(func() error { defer close(done); return o.engine.Run(ctx) })
 	return nil
 }
 

@@ -15,6 +15,9 @@ import (
 	"github.com/nats-io/nats.go"
 )
 
+// Version is that of the nats-server inside.
+const Version = server.VERSION
+
 const (
 	// DefaultMaxStore is the default of Config.MaxStore.
 	DefaultMaxStore = 64 << 30

@@ -18,6 +18,7 @@ import (
 
 type benchCommand struct {
 	Runs   benchRunsCommand   `cmd:"" default:"withargs" help:"Measure runs of steps that do nothing."`
+	Table  benchTableCommand  `cmd:"" help:"Measure runs and documents in the usual settings and print tables."`
 	Ingest benchIngestCommand `cmd:"" help:"Measure documents through the four services."`
 	Growth benchGrowthCommand `cmd:"" help:"Measure whether a run costs the same however many there are."`
 }
@@ -51,39 +52,53 @@ func (c *benchRunsCommand) Run(ctx context.Context, g *globals) error {
 	case c.Loopback:
 		report.Broker = "loopback"
 	}
-	var segue, floor []bench.Result
-	for range max(c.Rounds, 1) {
-		r, err := c.on(ctx, g, log, bench.Segue)
-		if err != nil {
-			return err
-		}
-		segue = append(segue, r)
-		if !c.Floor {
-			continue
-		}
+	measures := []measure{bench.Segue}
+	if c.Floor {
 		manner := bench.Manner{Own: c.Own, Batched: c.Sync == "always"}
 		report.Floor = manner.String()
-		r, err = c.on(ctx, g, log, func(ctx context.Context, cfg bench.Config) (bench.Result, error) {
-			return bench.Floor(ctx, cfg, manner)
-		})
-		if err != nil {
-			return err
-		}
-		floor = append(floor, r)
+		measures = append(measures, floor(manner))
 	}
-	report.fill(segue, floor)
+	results, err := c.rounds(ctx, g, log, measures...)
+	if err != nil {
+		return err
+	}
+	report.fill(results[0], slices.Concat(results[1:]...))
 	if g.JSON {
 		return json.NewEncoder(os.Stdout).Encode(report)
 	}
 	return report.print(os.Stdout)
 }
 
+// measure is what a round consists of.
+type measure func(context.Context, bench.Config) (bench.Result, error)
+
+// floor measures the broker alone.
+func floor(m bench.Manner) measure {
+	return func(ctx context.Context, cfg bench.Config) (bench.Result, error) { return bench.Floor(ctx, cfg, m) }
+}
+
+// rounds makes all measures in each round, for what they are compared by may change
+// with the hour, and returns the results of each.
+func (c *benchRunsCommand) rounds(ctx context.Context, g *globals, log *slog.Logger, measures ...measure) ([][]bench.Result, error) {
+	results := make([][]bench.Result, len(measures))
+	for range max(c.Rounds, 1) {
+		for i, m := range measures {
+			r, err := c.on(ctx, g, log, m)
+			if err != nil {
+				return nil, err
+			}
+			results[i] = append(results[i], r)
+		}
+	}
+	return results, nil
+}
+
 // on measures on a broker that is new, unless one was named.
-func (c *benchRunsCommand) on(ctx context.Context, g *globals, log *slog.Logger, measure func(context.Context, bench.Config) (bench.Result, error)) (bench.Result, error) {
+func (c *benchRunsCommand) on(ctx context.Context, g *globals, log *slog.Logger, m measure) (bench.Result, error) {
 	cfg := bench.Config{Log: log, Runs: c.Runs, Concurrency: c.Concurrency, Steps: c.Steps, Payload: c.Payload}
 	if g.Server != "" {
 		cfg.Dial = bench.Elsewhere(ctx, g.Connection, log)
-		return measure(ctx, cfg)
+		return m(ctx, cfg)
 	}
 	dir, err := benchFolder(g)
 	if err != nil {
@@ -96,7 +111,7 @@ func (c *benchRunsCommand) on(ctx context.Context, g *globals, log *slog.Logger,
 	}
 	defer stop()
 	cfg.Dial = dial
-	return measure(ctx, cfg)
+	return m(ctx, cfg)
 }
 
 // benchReport is what is printed.

@@ -32,23 +32,7 @@ func (benchIngestCommand) Help() string {
 }
 
 func (c *benchIngestCommand) Run(ctx context.Context, g *globals) error {
-	if c.Documents < 1 || c.Records < 0 || c.Concurrency < 1 {
-		return fmt.Errorf("want at least one document, and one at a time")
-	}
-	dir, err := benchFolder(g)
-	if err != nil {
-		return err
-	}
-	defer os.RemoveAll(dir) //nolint:errcheck // what is left behind is seen where it lies
-	own := *g
-	own.DataDir, own.Server = dir, ""
-	origin, closed, err := bench.Origin(c.Records)
-	if err != nil {
-		return err
-	}
-	defer closed()
-	b := ingestBench{command: c, origin: origin, metrics: prometheus.NewRegistry()}
-	report, err := b.run(ctx, &own)
+	report, err := c.measure(ctx, g)
 	if err != nil {
 		return err
 	}
@@ -56,6 +40,26 @@ func (c *benchIngestCommand) Run(ctx context.Context, g *globals) error {
 		return json.NewEncoder(os.Stdout).Encode(report)
 	}
 	return report.print(os.Stdout)
+}
+
+func (c *benchIngestCommand) measure(ctx context.Context, g *globals) (*ingestReport, error) {
+	if c.Documents < 1 || c.Records < 0 || c.Concurrency < 1 {
+		return nil, fmt.Errorf("want at least one document, and one at a time")
+	}
+	dir, err := benchFolder(g)
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(dir) //nolint:errcheck // what is left behind is seen where it lies
+	own := *g
+	own.DataDir, own.Server = dir, ""
+	origin, closed, err := bench.Origin(c.Records)
+	if err != nil {
+		return nil, err
+	}
+	defer closed()
+	b := ingestBench{command: c, origin: origin, metrics: prometheus.NewRegistry()}
+	return b.run(ctx, &own)
 }
 
 // ingestBench sends documents through the four services and waits for the ends.
@@ -181,11 +185,16 @@ func (b *ingestBench) report(database string, took time.Duration) (*ingestReport
 	return r, nil
 }
 
-func (r *ingestReport) print(out io.Writer) error {
+// kind is that of the database.
+func (r *ingestReport) kind() string {
 	kind, _, _ := strings.Cut(r.Database, ":")
+	return kind
+}
+
+func (r *ingestReport) print(out io.Writer) error {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	fmt.Fprintf(w, "%d documents of %d records into %s, %d at a time, broker in process, sync always; %v\n\n",
-		r.Documents, r.Records, kind, r.Concurrency, r.machine)
+		r.Documents, r.Records, r.kind(), r.Concurrency, r.machine)
 	fmt.Fprintf(w, "%.0f documents/s\t%.0f records/s\n\n", r.DocumentsPerSecond, r.RecordsPerSecond)
 	fmt.Fprintf(w, "step\twaits\tworks\n")
 	for _, s := range r.Steps {

@@ -37,6 +37,18 @@ func (d *departures) ended(dep departure) {
 	d.keeping = append(d.keeping, dep)
 }
 
+// keepAt returns when the next runs are to be kept; zero if there are none.
+func (d *departures) keepAt() time.Time {
+	switch n := len(d.keeping); {
+	case n == 0:
+		return time.Time{}
+	case n >= keepBatch:
+		return d.keeping[0].ended
+	default:
+		return d.keeping[0].ended.Add(keepRest)
+	}
+}
+
 // kept says that the first n are in the history.
 func (d *departures) kept(n int) {
 	for _, dep := range d.keeping[:n] {

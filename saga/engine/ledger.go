@@ -117,12 +117,21 @@ func (l *ledger) drop(a *account) {
 	a.awaited = nil
 }
 
+// touch has a run decided on. While a journal is read nothing is, and most of the
+// runs that pass by end: those are let go.
 func (l *ledger) touch(a *account) {
-	if !a.dirty {
-		a.dirty = true
-		l.dirty = append(l.dirty, a)
+	if a.dirty {
+		return
 	}
+	if len(l.dirty) >= 2*len(l.runs)+dirtyRoom {
+		l.dirty = slices.DeleteFunc(l.dirty, func(a *account) bool { return a.run.Ended() })
+	}
+	a.dirty = true
+	l.dirty = append(l.dirty, a)
 }
+
+// dirtyRoom is how many runs that have ended may wait to be let go.
+const dirtyRoom = 64
 
 // decide returns messages to append, about limit of them, and forgets that their
 // runs need a decision. Runs that were looked at are handed to seen.

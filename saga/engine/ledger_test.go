@@ -179,3 +179,24 @@ func TestTimersHeap(t *testing.T) {
 		}
 	}
 }
+
+// TestLedgerForgetsWhatEnded: while a journal is read nothing is decided, and what has
+// ended by its end must not be held until then.
+func TestLedgerForgetsWhatEnded(t *testing.T) {
+	t.Parallel()
+	b := newBook(t)
+	first := b.start("first")
+	for i := range 10 * dirtyRoom {
+		run := b.start(fmt.Sprint(i))
+		ended := events.Entry{Subject: events.RunSubject(events.KindEnded, run, 1), Event: events.Event{ID: "e", Type: events.TypeRunCompleted}}
+		b.apply(b.stored(ended))
+	}
+	last := b.start("last")
+	if n := len(b.dirty); len(b.runs) != 2 || n > 2*len(b.runs)+dirtyRoom {
+		t.Errorf("%d runs wait to be decided on, %d go on", n, len(b.runs))
+	}
+	batch := b.decided(10)
+	if len(batch) != 2 || batch[0].Subject.Run != first || batch[1].Subject.Run != last {
+		t.Errorf("decided %v, want a command for the first run and the last", batch)
+	}
+}

@@ -147,7 +147,8 @@ func (p *partition) tidy(ctx context.Context, beside func(work func() error, lan
 	}
 	p.note()
 	// To look what may leave is to look at every run: not each time round.
-	if len(p.ledger.gone.keeping) > 0 || !p.clock.Now().Before(p.ledger.tidy) {
+	now, keep := p.clock.Now(), p.ledger.gone.keepAt()
+	if !keep.IsZero() && !now.Before(keep) || !now.Before(p.ledger.tidy) {
 		var e errand
 		if e, p.ledger.tidy = p.errand(); !e.none() {
 			p.tidying, p.ledger.tidy = true, time.Time{}
@@ -176,6 +177,9 @@ func (p *partition) untilNext() time.Duration {
 		return time.Hour
 	}
 	next := p.ledger.tidy
+	if keep := p.ledger.gone.keepAt(); !p.tidying && !keep.IsZero() && (next.IsZero() || keep.Before(next)) {
+		next = keep
+	}
 	if due := p.ledger.next(); !due.IsZero() && p.flying < p.Window && (next.IsZero() || due.Before(next)) {
 		next = due
 	}

@@ -13,7 +13,7 @@ import (
 
 // Runs that have ended leave the journal, which would otherwise grow for ever:
 //
-//	ended => one message in the history, at once
+//	ended => one message in the history, within keepRest
 //	      => its own messages leave, after KeepAge or when there are more than KeepRuns
 //
 // They leave together: all that lies before the first message of the oldest run
@@ -36,6 +36,9 @@ const (
 	// keepBatch is how many runs are kept in one go, leaveBatch how many leave one by one.
 	keepBatch  = 64
 	leaveBatch = 256
+	// keepRest is how long a run that has ended may wait for others to be kept with: it
+	// need not compete with those that go on.
+	keepRest = 50 * time.Millisecond
 	// pruneBatch is how many runs are worth a pruning at once, pruneRest how long
 	// fewer may have to wait for one.
 	pruneBatch = 1000
@@ -62,11 +65,11 @@ func (e errand) none() bool { return len(e.keep)+len(e.leave) == 0 && e.prune ==
 
 // errand returns what is to be done next, or when to ask again.
 func (p *partition) errand() (e errand, next time.Time) {
-	gone := &p.ledger.gone
-	if n := min(keepBatch, len(gone.keeping)); n > 0 {
+	gone, now := &p.ledger.gone, p.clock.Now()
+	if at := gone.keepAt(); !at.IsZero() && !now.Before(at) {
+		n := min(keepBatch, len(gone.keeping))
 		return errand{keep: gone.keeping[:n:n]}, next
 	}
-	now := p.clock.Now()
 	n, next := gone.due(now, p.KeepAge, p.keepRuns())
 	if n == 0 {
 		return errand{}, next
