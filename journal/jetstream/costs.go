@@ -27,10 +27,10 @@ const (
 	costsLast = 10 * time.Second
 	// costsTries is how many batches are tried each way.
 	costsTries = 5
-	// batchGain is how many times less a message has to cost in a batch: what is staged
-	// is work for the server, which its time does not show as long as others wait.
-	// Where each message is synced it is four times and more.
-	batchGain = 2
+	// syncCost is what a message costs alone at least, in nanoseconds, if it is synced. One
+	// that costs less is not, whatever a batch costs at a busy time: what is staged for it
+	// is work, which the time does not show as long as others wait.
+	syncCost = 100_000
 )
 
 // gather says whether messages are to wait for each other, so many being under way:
@@ -59,7 +59,9 @@ func (c *costs) batches() bool {
 }
 
 // pays says that batches cost less.
-func (c *costs) pays() bool { return batchGain*c.least[batch] < c.least[alone] }
+func (c *costs) pays() bool {
+	return c.least[batch] < c.least[alone] && c.least[alone] >= syncCost
+}
 
 // known says that both ways have been tried.
 func (c *costs) known() bool { return c.tried[batch] >= costsTries && c.tried[alone] >= costsTries }

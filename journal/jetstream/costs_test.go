@@ -40,6 +40,15 @@ func TestCosts(t *testing.T) {
 		cost[false], cost[true] = 2*time.Millisecond, 8*time.Millisecond
 		now = now.Add(costsLast + 1)
 	}
+	// At a busy time a batch may look cheap where nothing is synced.
+	cost[false], cost[true] = 3*time.Millisecond, 2*time.Millisecond
+	for range 2*costsTries + 1 {
+		store(0)
+	}
+	if c.batches() {
+		t.Error("messages go in batches that cost 60 µs alone")
+	}
+	now = now.Add(costsLast + 1)
 	// A batch that is always refused is not tried for ever.
 	now = now.Add(costsLast + 1)
 	c.gather(now, minBatch)
