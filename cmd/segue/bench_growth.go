@@ -25,7 +25,7 @@ type benchGrowthCommand struct {
 
 // Help teaches the rest.
 func (benchGrowthCommand) Help() string {
-	return `The runs are those of segue bench: four steps that do nothing, on a broker in this process. What is printed is a table and plots in Markdown. The journal is filled with such runs too: 100,000 take some minutes, 1,000,000 most of an hour.`
+	return `The runs are those of segue bench: four steps that do nothing, on a broker in this process. What is printed is a table and plots in Markdown. The journal is filled with such runs too: 100,000 take a minute or two, 1,000,000 a quarter of an hour. At the end an orchestrator without a snapshot reads all of it.`
 }
 
 func (c *benchGrowthCommand) Run(ctx context.Context, g *globals) error {

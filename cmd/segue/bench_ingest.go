@@ -28,7 +28,7 @@ type benchIngestCommand struct {
 
 // Help teaches the rest.
 func (benchIngestCommand) Help() string {
-	return `Small JSON documents from a web server in this process through the four services, on a broker in this process that syncs always, with data in a folder of --data-dir that is removed afterwards. In a database that is named the rows stay, in collection bench.`
+	return `Small JSON documents from a web server in this process through the four services, on a broker in this process that syncs always, with data in a folder of --data-dir that is removed afterwards. In a database that is named the rows stay, in a collection bench-… of their own.`
 }
 
 func (c *benchIngestCommand) Run(ctx context.Context, g *globals) error {
@@ -58,7 +58,7 @@ func (c *benchIngestCommand) measure(ctx context.Context, g *globals) (*ingestRe
 		return nil, err
 	}
 	defer closed()
-	b := ingestBench{command: c, origin: origin, metrics: prometheus.NewRegistry()}
+	b := ingestBench{command: c, origin: origin, metrics: prometheus.NewRegistry(), collection: "bench-" + events.NewStartID()}
 	return b.run(ctx, &own)
 }
 
@@ -68,6 +68,8 @@ type ingestBench struct {
 	origin  string
 	metrics *prometheus.Registry
 	ends    *bench.Ends
+	// collection is a new one: what is in a database already would not be saved again.
+	collection string
 }
 
 func (b *ingestBench) run(ctx context.Context, g *globals) (*ingestReport, error) {
@@ -113,7 +115,7 @@ func (b *ingestBench) run(ctx context.Context, g *globals) (*ingestReport, error
 // ingest saves one document.
 func (b *ingestBench) ingest(ctx context.Context, sys *system, number int) error {
 	s := start{event: events.Event{ID: events.NewStartID(), Source: events.Client, Data: events.MarshalData(map[string]any{
-		"url": fmt.Sprintf("%s/%d.json", b.origin, number), "collection": "bench", "key": "/id",
+		"url": fmt.Sprintf("%s/%d.json", b.origin, number), "collection": b.collection, "key": "/id",
 	})}}
 	end := b.ends.Of(s.run())
 	if err := publish(ctx, sys.Bus, "ingest", &s); err != nil {

@@ -19,7 +19,7 @@ import (
 type benchTableCommand struct {
 	Runs     int    `help:"How many runs saturation is measured with." default:"10000" placeholder:"N"`
 	Rounds   int    `help:"Measure so often; what is printed are medians." default:"5" placeholder:"N"`
-	Database string `help:"Another database that documents are saved in: postgres://… . Rows stay there, in collection bench." placeholder:"URL"`
+	Database string `help:"Another database that documents are saved in: postgres://… . The rows stay there." placeholder:"URL"`
 }
 
 // Help teaches the rest.
