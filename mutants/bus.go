@@ -46,8 +46,8 @@ var bus = []Mutant{
 		Name:  "bus/lost-ack-is-failure",
 		Bug:   "A message whose acknowledgement is lost counts as not stored and is not sent again.",
 		File:  "journal/jetstream/append.go",
-		Old:   "\tif !passing(err) {",
-		New:   "\tif err != nil {",
+		Old:   "if j.ctx.Err() != nil || !passing(err) {",
+		New:   "if err != nil {",
 		Tests: []Test{{"./journal/jetstream", "TestLostAck"}},
 	},
 	{

@@ -17,14 +17,15 @@ import (
 )
 
 type benchTableCommand struct {
-	Runs     int    `help:"How many runs saturation is measured with." default:"10000" placeholder:"N"`
-	Rounds   int    `help:"Measure so often; what is printed are medians." default:"5" placeholder:"N"`
-	Database string `help:"Another database that documents are saved in: postgres://… . The rows stay there." placeholder:"URL"`
+	Runs      int    `help:"How many runs saturation is measured with." default:"10000" placeholder:"N"`
+	Documents int    `help:"How many small documents are saved; of those of 1 MiB a tenth." default:"2000" placeholder:"N"`
+	Rounds    int    `help:"Measure so often; what is printed are medians." default:"5" placeholder:"N"`
+	Database  string `help:"Another database that documents are saved in: postgres://… . The rows stay there." placeholder:"URL"`
 }
 
 // Help teaches the rest.
 func (benchTableCommand) Help() string {
-	return `What segue bench runs and segue bench ingest measure, in the settings that docs/performance.md has, on brokers in this process. It takes a quarter of an hour, and the machine for itself. Tables are in Markdown.`
+	return `What segue bench runs and segue bench ingest measure, in the settings that docs/performance.md has, on brokers in this process. It takes twenty minutes, and the machine for itself. Tables are in Markdown.`
 }
 
 func (c *benchTableCommand) Run(ctx context.Context, g *globals) error {
@@ -73,8 +74,8 @@ func (c *benchTableCommand) runs() []tableRow {
 func (c *benchTableCommand) documents() []benchIngestCommand {
 	var rows []benchIngestCommand
 	for _, database := range slices.Compact([]string{"", c.Database}) {
-		rows = append(rows, benchIngestCommand{Documents: 2000, Records: 10, Concurrency: 64, Database: database},
-			benchIngestCommand{Documents: 200, Records: 10_000, Concurrency: 16, Database: database})
+		rows = append(rows, benchIngestCommand{Documents: c.Documents, Records: 10, Concurrency: 64, Database: database},
+			benchIngestCommand{Documents: max(c.Documents/10, 1), Records: 10_000, Concurrency: 16, Database: database})
 	}
 	return rows
 }
