@@ -120,7 +120,7 @@ func (r *growthReport) memory(out io.Writer) {
 	}
 	first, last = waiting[0], waiting[len(waiting)-1]
 	runs := float64(last.Running - first.Running)
-	others := float64(last.Messages-first.Messages) - runs*heldMessages // of the runs that were measured meanwhile
+	others := float64(last.Messages-first.Messages) - runs*heldMessages       // of the runs that were measured meanwhile
 	if held := ((last.Heap-first.Heap)*1024 - others*each) / runs; held > 0 { // else they are too few to tell
 		fmt.Fprintf(out, "A run that waits takes %.1f KiB, its messages in it.\n", held)
 	}
