@@ -26,7 +26,7 @@ func (s *system) replay(ctx context.Context) (Replay, error) {
 	}
 	s.orchestrator.stop()
 	begin := time.Now()
-	if err := s.conduct(s.parts, document.NewMemory(document.DataBucket)); err != nil {
+	if err := s.conduct(document.NewMemory(document.DataBucket)); err != nil {
 		return Replay{}, err
 	}
 	look := time.NewTicker(10 * time.Millisecond)

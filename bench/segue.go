@@ -140,7 +140,7 @@ func (s *system) orchestrate(ctx context.Context, cfg Config, definitions ...*sa
 		Journal: j, Sagas: definitions, Log: cfg.Log, MaxRunning: 2*cfg.Concurrency + cfg.held,
 		KeepRuns: cfg.keep,
 	}}
-	err = s.conduct(ctx, data)
+	err = s.conduct(data)
 	s.tend(func() error {
 		defer j.Close()
 		<-ctx.Done()
@@ -158,16 +158,15 @@ type orchestrator struct {
 }
 
 // conduct runs an orchestrator with a store for its data.
-func (s *system) conduct(ctx context.Context, data document.Store) error {
+func (s *system) conduct(data document.Store) error {
 	o := s.orchestrator
-	config := o.config
-	config.Data = data
+	o.config.Data = data
 	var err error
-	if o.engine, err = engine.New(config); err != nil {
+	if o.engine, err = engine.New(o.config); err != nil {
 		o.stop = func() {}
 		return err
 	}
-	ctx, cancel := context.WithCancel(ctx)
+	ctx, cancel := context.WithCancel(s.parts)
 	done := make(chan struct{})
 	o.stop = func() { cancel(); <-done }
 	s.tend(func() error { defer close(done); return o.engine.Run(ctx) })

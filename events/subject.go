@@ -190,12 +190,7 @@ func (s Subject) String() string {
 	case KindSignal:
 		b = appendTokens(b, "saga.run", partitionToken(s.Partition), s.Run, "signal", s.Signal)
 	case KindCommand, KindOutcome:
-		b = appendTokens(b, "saga.run", partitionToken(s.Partition), s.Run, string(s.Kind), s.Service, s.Step)
-		b = append(b, '.')
-		if s.Attempt.Undo {
-			b = append(b, 'u')
-		}
-		b = strconv.AppendInt(b, int64(s.Attempt.N), 10)
+		b = appendTokens(b, "saga.run", partitionToken(s.Partition), s.Run, string(s.Kind), s.Service, s.Step, s.Attempt.String())
 	}
 	return string(b)
 }

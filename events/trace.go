@@ -71,15 +71,10 @@ func RunTrace(started Event) Trace {
 	return t.At(started.ID)
 }
 
-// uuidLength is the length of a UUID as it is written in an event, in bytes.
-const uuidLength = 36
-
 // uuidOf returns the UUID that an id is, or one made of it. Neither half is zero.
 func uuidOf(id string) uuid.UUID {
-	if len(id) == uuidLength {
-		if u, err := uuid.Parse(id); err == nil && [8]byte(u[:8]) != [8]byte{} {
-			return u
-		}
+	if u, err := uuid.Parse(id); err == nil && [8]byte(u[:8]) != [8]byte{} {
+		return u
 	}
 	return derived(id)
 }

@@ -44,13 +44,7 @@ func (c *benchRunsCommand) Run(ctx context.Context, g *globals) error {
 	log := g.Logger(os.Stderr, slog.LevelWarn)
 	report := benchReport{
 		Steps: c.Steps, Payload: c.Payload, Runs: c.Runs, Concurrency: c.Concurrency, Sync: c.Sync, Rounds: c.Rounds,
-		Broker: "in process", machine: thisMachine(),
-	}
-	switch {
-	case g.Server != "":
-		report.Broker = "elsewhere"
-	case c.Loopback:
-		report.Broker = "loopback"
+		Broker: c.where(g), machine: thisMachine(),
 	}
 	measures := []measure{bench.Segue}
 	if c.Floor {
@@ -67,6 +61,18 @@ func (c *benchRunsCommand) Run(ctx context.Context, g *globals) error {
 		return json.NewEncoder(os.Stdout).Encode(report)
 	}
 	return report.print(os.Stdout)
+}
+
+// where says which broker it is measured on.
+func (c *benchRunsCommand) where(g *globals) string {
+	switch {
+	case g.Server != "":
+		return "elsewhere"
+	case c.Loopback:
+		return "loopback"
+	default:
+		return "in process"
+	}
 }
 
 // measure is what a round consists of.
@@ -154,18 +160,21 @@ type quantiles struct {
 }
 
 func (r *benchReport) fill(segue, floor []bench.Result) {
-	r.RunsPerSecond = median(segue, func(r bench.Result) float64 { return r.Saturation.PerSecond })
-	r.Latency = latencies(segue, func(r bench.Result) bench.Sample { return r.Single })
+	r.RunsPerSecond = median(segue, perSecond)
+	r.Latency = latencies(segue, oneInFlight)
 	r.HalfLatency = latencies(segue, func(r bench.Result) bench.Sample { return r.Half })
 	r.FullLatency = latencies(segue, func(r bench.Result) bench.Sample { return r.Saturation })
 	if len(floor) == 0 {
 		return
 	}
-	r.FloorPerSecond = median(floor, func(r bench.Result) float64 { return r.Saturation.PerSecond })
+	r.FloorPerSecond = median(floor, perSecond)
 	r.Ratio = r.RunsPerSecond / r.FloorPerSecond
-	of := latencies(floor, func(r bench.Result) bench.Sample { return r.Single })
+	of := latencies(floor, oneInFlight)
 	r.FloorLatency = &of
 }
+
+func perSecond(r bench.Result) float64        { return r.Saturation.PerSecond }
+func oneInFlight(r bench.Result) bench.Sample { return r.Single }
 
 func latencies(results []bench.Result, of func(bench.Result) bench.Sample) quantiles {
 	at := func(q float64) float64 {

@@ -33,8 +33,8 @@ func (c *benchTableCommand) Run(ctx context.Context, g *globals) error {
 	report := tableReport{Rounds: max(c.Rounds, 1), NATS: broker.Version, Segue: daemon.Version(), machine: thisMachine()}
 	on := *g
 	on.Server = ""
-	for _, row := range c.runs() {
-		r, err := row.measure(ctx, &on, log)
+	for _, setting := range c.runs() {
+		r, err := setting.row(ctx, &on, log)
 		if err != nil {
 			return err
 		}
@@ -57,12 +57,12 @@ func (c *benchTableCommand) Run(ctx context.Context, g *globals) error {
 const manySteps = 100
 
 // runs are the settings for runs.
-func (c *benchTableCommand) runs() []tableRow {
-	var rows []tableRow
+func (c *benchTableCommand) runs() []benchRunsCommand {
+	var rows []benchRunsCommand
 	for _, sync := range []string{"default", "always"} {
 		for _, loopback := range []bool{true, false} {
-			rows = append(rows, tableRow{benchRunsCommand{Runs: c.Runs, Concurrency: bench.DefaultConcurrency, Steps: bench.DefaultSteps,
-				Payload: bench.DefaultPayload, Sync: sync, Loopback: loopback, Rounds: c.Rounds}})
+			rows = append(rows, benchRunsCommand{Runs: c.Runs, Concurrency: bench.DefaultConcurrency, Steps: bench.DefaultSteps,
+				Payload: bench.DefaultPayload, Sync: sync, Loopback: loopback, Rounds: c.Rounds})
 		}
 	}
 	many := rows[0]
@@ -80,27 +80,19 @@ func (c *benchTableCommand) documents() []benchIngestCommand {
 	return rows
 }
 
-type tableRow struct{ benchRunsCommand }
-
-// measure measures Segue, and the broker alone on few subjects and on one for each
+// row measures Segue, and the broker alone on few subjects and on one for each
 // message.
-func (t *tableRow) measure(ctx context.Context, g *globals, log *slog.Logger) (runsRow, error) {
-	batched := t.Sync == "always"
-	results, err := t.rounds(ctx, g, log, bench.Segue, floor(bench.Manner{Batched: batched}), floor(bench.Manner{Own: true, Batched: batched}))
+func (c *benchRunsCommand) row(ctx context.Context, g *globals, log *slog.Logger) (runsRow, error) {
+	batched := c.Sync == "always"
+	results, err := c.rounds(ctx, g, log, bench.Segue, floor(bench.Manner{Batched: batched}), floor(bench.Manner{Own: true, Batched: batched}))
 	if err != nil {
 		return runsRow{}, err
 	}
-	perSecond := func(r bench.Result) float64 { return r.Saturation.PerSecond }
-	single := func(r bench.Result) bench.Sample { return r.Single }
-	row := runsRow{
-		Broker: "in process", Sync: t.Sync, Steps: t.Steps,
+	return runsRow{
+		Broker: c.where(g), Sync: c.Sync, Steps: c.Steps,
 		RunsPerSecond: median(results[0], perSecond), Few: median(results[1], perSecond), Own: median(results[2], perSecond),
-		Latency: latencies(results[0], single), FloorLatency: latencies(results[1], single),
-	}
-	if t.Loopback {
-		row.Broker = "loopback"
-	}
-	return row, nil
+		Latency: latencies(results[0], oneInFlight), FloorLatency: latencies(results[1], oneInFlight),
+	}, nil
 }
 
 // medianOf returns the report of the round that is in the middle by documents a second.

@@ -40,7 +40,8 @@ func (j *Journal) Append(ctx context.Context, messages ...events.Message) error 
 	case j.ctx.Err() != nil: // an answer might still be faster than the end
 		return context.Cause(j.ctx)
 	}
-	runs, others := make([]*nats.Msg, 0, len(messages)), []*nats.Msg(nil)
+	runs := make([]*nats.Msg, 0, len(messages))
+	var others []*nats.Msg
 	for _, m := range messages {
 		root, msg, err := j.prepare(m)
 		if err != nil {

@@ -69,14 +69,19 @@ func (l *link) broke() {
 	l.end()
 }
 
+// current returns the session there is, and what is closed when the next begins.
+func (l *link) current() (session context.Context, up <-chan struct{}) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.session, l.up
+}
+
 // connected waits for a connection and returns its session. It returns the error
 // of ctx if that ends before, and nats.ErrConnectionClosed if there will be no
 // connection.
 func (l *link) connected(ctx context.Context) (session context.Context, err error) {
 	for {
-		l.mu.Lock()
-		session, up := l.session, l.up
-		l.mu.Unlock()
+		session, up := l.current()
 		if session.Err() == nil {
 			return session, nil
 		}
@@ -92,10 +97,7 @@ func (l *link) connected(ctx context.Context) (session context.Context, err erro
 
 // soon is connected that waits for requestTimeout at most.
 func (l *link) soon(ctx context.Context) (session context.Context, err error) {
-	l.mu.Lock()
-	session = l.session
-	l.mu.Unlock()
-	if session.Err() == nil {
+	if session, _ := l.current(); session.Err() == nil {
 		return session, nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)

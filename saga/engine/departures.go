@@ -49,6 +49,14 @@ func (d *departures) keepAt() time.Time {
 	}
 }
 
+// toKeep returns how many, the first ones, are to be kept now.
+func (d *departures) toKeep(now time.Time) int {
+	if now.Before(d.keepAt()) {
+		return 0
+	}
+	return min(keepBatch, len(d.keeping))
+}
+
 // kept says that the first n are in the history.
 func (d *departures) kept(n int) {
 	for _, dep := range d.keeping[:n] {

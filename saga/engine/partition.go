@@ -147,8 +147,7 @@ func (p *partition) tidy(ctx context.Context, beside func(work func() error, lan
 	}
 	p.note()
 	// To look what may leave is to look at every run: not each time round.
-	now, keep := p.clock.Now(), p.ledger.gone.keepAt()
-	if !keep.IsZero() && !now.Before(keep) || !now.Before(p.ledger.tidy) {
+	if now := p.clock.Now(); p.ledger.gone.toKeep(now) > 0 || !now.Before(p.ledger.tidy) {
 		var e errand
 		if e, p.ledger.tidy = p.errand(); !e.none() {
 			p.tidying, p.ledger.tidy = true, time.Time{}

@@ -66,8 +66,7 @@ func (e errand) none() bool { return len(e.keep)+len(e.leave) == 0 && e.prune ==
 // errand returns what is to be done next, or when to ask again.
 func (p *partition) errand() (e errand, next time.Time) {
 	gone, now := &p.ledger.gone, p.clock.Now()
-	if at := gone.keepAt(); !at.IsZero() && !now.Before(at) {
-		n := min(keepBatch, len(gone.keeping))
+	if n := gone.toKeep(now); n > 0 {
 		return errand{keep: gone.keeping[:n:n]}, next
 	}
 	n, next := gone.due(now, p.KeepAge, p.keepRuns())
