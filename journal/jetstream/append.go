@@ -78,13 +78,17 @@ func (j *Journal) prepare(m events.Message) (root, *nats.Msg, error) {
 		}
 	}
 	if root.asks {
-		msg.Header.Set(jetstream.ExpectedLastSubjSeqHeader, "0") // the server refuses it unless there is none
+		msg.Header.Set(jetstream.ExpectedLastSubjSeqHeader, empty)
 	}
 	if limit := j.nc.MaxPayload(); limit > 0 && payload(msg)+ownHeaders > limit {
 		return root, nil, fmt.Errorf("%w: %d bytes with its headers, the broker takes %d", journal.ErrTooLarge, payload(msg), limit-ownHeaders)
 	}
 	return root, msg, nil
 }
+
+// empty is the sequence that a message expects on its subject so that the server
+// refuses it unless there is none.
+const empty = "0"
 
 // conditional says that a header has conditions.
 func conditional(h events.Header) bool {

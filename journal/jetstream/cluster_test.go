@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -194,5 +195,55 @@ func TestHistoryThroughLeaderChange(t *testing.T) {
 	}
 	if len(records) != each || len(seen) != each {
 		t.Errorf("%d messages on %d subjects are kept of %d runs", len(records), len(seen), each)
+	}
+}
+
+// TestAppendWithoutMajority appends to a subject to which another message is on its
+// way while only the leader stands. Neither is stored, and if the leader goes away for
+// good neither ever is: Append must not say that one is.
+func TestAppendWithoutMajority(t *testing.T) {
+	t.Parallel()
+	servers := newCluster(t)
+	servers.leader(t)
+	setup, err := jetstream.Connect(t.Context(), jetstream.ConnectOptions{URL: servers.url()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer setup.Close()
+	j, err := jetstream.Open(t.Context(), setup, jetstream.Options{Replicas: len(servers), Wait: time.Minute, Log: testLog(t)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	j.Close()
+	led := func(s *server.Server) bool {
+		return s.JetStreamIsStreamLeader(server.DEFAULT_GLOBAL_ACCOUNT, jetstream.RunsStream)
+	}
+	leader := servers[slices.IndexFunc(servers, led)]
+	nc, err := nats.Connect(leader.ClientURL(), nats.NoReconnect(), nats.IgnoreDiscoveredServers())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer nc.Close()
+	if j, err = jetstream.Bind(t.Context(), nc, jetstream.Options{Log: testLog(t)}); err != nil {
+		t.Fatal(err)
+	}
+	defer j.Close()
+	for _, s := range servers {
+		if s != leader {
+			s.Shutdown()
+			s.WaitForShutdown()
+		}
+	}
+	m := command("lost", 1)
+	if err := nc.Publish(m.Subject, m.Data); err != nil { // on its way, before what the journal sends on the same connection
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+	defer cancel()
+	if err := j.Append(ctx, m); err == nil {
+		t.Error("a message counts as stored that no majority has")
+	}
+	if !led(leader) {
+		t.Error("the server gave up its lead before it was asked: the test has shown nothing")
 	}
 }

@@ -61,8 +61,28 @@ func (p *publisher) close() { _ = p.inbox.Unsubscribe() } // fails only when the
 var errUnanswered = errors.New("the broker has not answered")
 
 // publish sends messages, in order, without waiting for one to be stored before the
-// next is sent, and returns the verdict on each.
+// next is sent, and returns the verdict on each. Those whose subject is said to be
+// occupied are sent once more with the condition that it is empty: to that the server
+// says whether a message is there or only on its way.
 func (p *publisher) publish(ctx context.Context, messages []*nats.Msg) []error {
+	errs := p.sendAll(ctx, messages)
+	var doubtful []int
+	var asking []*nats.Msg
+	for i, err := range errs {
+		if errors.Is(err, errOccupied) {
+			m := copied(messages[i])
+			m.Header.Set(jetstream.ExpectedLastSubjSeqHeader, empty)
+			doubtful, asking = append(doubtful, i), append(asking, m)
+		}
+	}
+	for i, err := range p.sendAll(ctx, asking) {
+		errs[doubtful[i]] = err
+	}
+	return errs
+}
+
+// sendAll sends messages, some at a time.
+func (p *publisher) sendAll(ctx context.Context, messages []*nats.Msg) []error {
 	errs := all(messages, errUnanswered)
 	for begin := 0; begin < len(messages); begin += maxInFlight {
 		end := min(begin+maxInFlight, len(messages))

@@ -107,7 +107,7 @@ func start(t *testing.T, standins bool) *rig {
 		if t.Failed() {
 			t.Log(r.compose("logs", "--no-color", "--tail", "30"))
 		}
-		r.compose("down", "--volumes")
+		r.remove()
 	})
 	r.compose("up", "--build", "--detach")
 	r.awaitHealthy()

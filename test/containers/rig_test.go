@@ -97,11 +97,37 @@ func command(t *testing.T, failed *error, name string, args ...string) string {
 // compose runs docker-compose 1.29, else docker compose.
 func (r *rig) compose(args ...string) string {
 	r.Helper()
+	return r.tryCompose(nil, args...)
+}
+
+func (r *rig) tryCompose(failed *error, args ...string) string {
+	r.Helper()
 	args = slices.Concat(r.files, []string{"--project-name", r.project}, args)
 	if _, err := exec.LookPath("docker-compose"); err == nil {
-		return command(r.T, nil, "docker-compose", args...)
+		return command(r.T, failed, "docker-compose", args...)
 	}
-	return command(r.T, nil, "docker", append([]string{"compose"}, args...)...)
+	return command(r.T, failed, "docker", append([]string{"compose"}, args...)...)
+}
+
+// remove takes away what compose.yaml has brought up. An engine may still count the
+// containers that it has just removed as endpoints of their network, and refuse: it
+// is asked again. What stays for all that is the engine's, and is only told.
+func (r *rig) remove() {
+	r.Helper()
+	const patience = time.Minute
+	ticker := time.NewTicker(time.Second)
+	defer ticker.Stop()
+	for deadline := time.Now().Add(patience); ; <-ticker.C {
+		var failed error
+		out := r.tryCompose(&failed, "down", "--volumes")
+		switch {
+		case failed == nil:
+			return
+		case time.Now().After(deadline):
+			r.Logf("NOT REMOVED within %s: what is left of %s: %v\n%s", patience, r.project, failed, out)
+			return
+		}
+	}
 }
 
 // container returns the id of a container, one of its kind.
