@@ -27,8 +27,8 @@ const (
 // readers do not see them.
 var ownHeaderNames = append(slices.Clone(batchHeaderNames), jetstream.ExpectedLastSubjSeqHeader)
 
-// Append stores messages as [journal.Journal] says. Messages of runs go by the
-// committer, which puts them into atomic batches where that pays.
+// Append stores messages as [journal.Journal] says. Those of runs and of the history
+// go by a committer, which puts them into atomic batches where that pays.
 //
 // A request without an answer is made again until ctx is done, or for
 // [AppendPatience]. The second try of a message that was stored at the first
@@ -41,15 +41,18 @@ func (j *Journal) Append(ctx context.Context, messages ...events.Message) error 
 		return context.Cause(j.ctx)
 	}
 	runs := make([]*nats.Msg, 0, len(messages))
-	var others []*nats.Msg
+	var past, others []*nats.Msg
 	for _, m := range messages {
 		root, msg, err := j.prepare(m)
 		if err != nil {
 			return fmt.Errorf("append %s: %w", m.Subject, err)
 		}
-		if root.stream == RunsStream {
+		switch root.stream {
+		case RunsStream:
 			runs = append(runs, msg)
-		} else {
+		case HistoryStream:
+			past = append(past, msg)
+		default:
 			others = append(others, msg)
 		}
 	}
@@ -58,7 +61,10 @@ func (j *Journal) Append(ctx context.Context, messages ...events.Message) error 
 		ctx, cancel = context.WithTimeout(ctx, AppendPatience)
 		defer cancel()
 	}
-	return j.reason(errors.Join(j.persist(ctx, runs, j.runs.store), j.persist(ctx, others, j.sent.publish)))
+	return j.reason(errors.Join(
+		j.persist(ctx, runs, j.runs.store),
+		j.persist(ctx, past, j.past.store),
+		j.persist(ctx, others, j.sent.publish)))
 }
 
 // prepare makes a message for the client, in the memory of the caller as far as

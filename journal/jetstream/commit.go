@@ -27,7 +27,7 @@ const (
 	maxQueued = 1024
 )
 
-// committer stores messages of the journal with one sync for many where that pays.
+// committer stores messages of one stream with one sync for many where that pays.
 // There, while some are under way, what callers bring waits; then all of it goes
 // together. So a lone message goes at once, and a busy journal makes large batches.
 // Elsewhere each caller's messages go as they come.
@@ -55,9 +55,10 @@ func newCommitter(j *Journal) *committer {
 
 // store tries once to store messages and returns the verdict on each.
 func (c *committer) store(ctx context.Context, messages []*nats.Msg) []error {
-	flying := c.flying.Add(int64(len(messages)))
+	flying := int(c.flying.Add(int64(len(messages))))
 	defer c.flying.Add(-int64(len(messages)))
-	if !c.costs.gather(time.Now(), int(flying)) {
+	lone := flying == len(messages) && flying < minBatch
+	if lone || !c.costs.gather(time.Now(), flying) {
 		return c.j.sent.publish(ctx, messages)
 	}
 	return c.submit(ctx, messages)
@@ -179,9 +180,9 @@ func fit(messages []*nats.Msg) int {
 	return len(messages)
 }
 
-// storeBatch stores many messages in one atomic batch if that is the cheaper way and
-// none of their subjects is taken, and one by one otherwise: the server refuses a
-// batch whole, and does not tell for which message.
+// storeBatch stores messages in one atomic batch if they are many and none of their
+// subjects is taken, and one by one otherwise: the server refuses a batch whole, and
+// does not tell for which message.
 func (c *committer) storeBatch(messages []*nats.Msg) []error {
 	if len(messages) < minBatch {
 		return c.j.sent.publish(c.j.ctx, messages)

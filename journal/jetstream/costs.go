@@ -23,8 +23,12 @@ type costs struct {
 const alone, batch = 0, 1
 
 const (
-	// costsLast is how long it is believed what was found.
-	costsLast = 10 * time.Second
+	// costsLast is how long it is believed what was found. To try the dear way again costs
+	// more than it is likely to find.
+	costsLast = time.Minute
+	// costsPatience is how long a trial may take. Where too little comes to try both ways,
+	// nothing waits for it.
+	costsPatience = 10 * time.Second
 	// costsTries is how many batches are tried each way.
 	costsTries = 5
 	// syncCost is what a message costs alone at least, in nanoseconds, if it is synced. One
@@ -43,7 +47,7 @@ func (c *costs) gather(now time.Time, flying int) bool {
 		c.tried, c.least, c.since = [2]int{}, [2]float64{}, now
 	}
 	if !c.known() {
-		return now.Sub(c.since) <= costsLast
+		return now.Sub(c.since) <= costsPatience
 	}
 	return c.pays()
 }

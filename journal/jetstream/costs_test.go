@@ -62,10 +62,10 @@ func TestCosts(t *testing.T) {
 	}
 	// A trial that comes to nothing, as there is too little to store, keeps nobody waiting.
 	now = now.Add(costsLast + 1)
-	if !c.gather(now, minBatch) || !c.gather(now.Add(costsLast), 1) {
+	if !c.gather(now, minBatch) || !c.gather(now.Add(costsPatience), 1) {
 		t.Error("nothing is tried")
 	}
-	if c.gather(now.Add(costsLast+1), 1) {
+	if c.gather(now.Add(costsPatience+1), 1) {
 		t.Error("what nobody could try is waited for")
 	}
 }

@@ -20,6 +20,7 @@ type Journal struct {
 	opts Options
 	link *link
 	runs *committer
+	past *committer // of the history
 	wide *wide
 	kept *finder
 	sent *publisher
@@ -90,7 +91,7 @@ func open(ctx context.Context, nc *nats.Conn, o Options, prepare func(context.Co
 		j.end(journal.ErrClosed)
 		return nil, fmt.Errorf("open journal: %w", j.reason(err))
 	}
-	j.runs = newCommitter(j)
+	j.runs, j.past = newCommitter(j), newCommitter(j)
 	j.wide = newWide(j)
 	j.kept = newFinder(j)
 	err = j.during(ctx, func(ctx context.Context) error { return j.begin(ctx, prepare) })

@@ -134,14 +134,15 @@ func streams(o Options) []jetstream.StreamConfig {
 			AllowDirect:          true,
 		},
 		{
-			Name:        HistoryStream,
-			Description: "What is kept of Segue's runs that have ended and left the journal",
-			Subjects:    []string{events.AllHistory},
-			Discard:     jetstream.DiscardOld,
-			MaxBytes:    o.Sizes.History,
-			MaxAge:      o.HistoryTTL,
-			AllowDirect: true,
-			Compression: jetstream.S2Compression,
+			Name:               HistoryStream,
+			Description:        "What is kept of Segue's runs that have ended and left the journal",
+			Subjects:           []string{events.AllHistory},
+			Discard:            jetstream.DiscardOld,
+			MaxBytes:           o.Sizes.History,
+			MaxAge:             o.HistoryTTL,
+			AllowAtomicPublish: true, // as for the journal
+			AllowDirect:        true,
+			Compression:        jetstream.S2Compression,
 		},
 		{
 			Name:              DefinitionsStream,

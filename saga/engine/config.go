@@ -19,7 +19,7 @@ import (
 // Defaults of [Config].
 const (
 	DefaultMaxRunning = 1024
-	DefaultIntake     = 64
+	DefaultIntake     = 256
 	DefaultWindow     = 4
 	DefaultBatch      = 256
 	DefaultKeepAge    = 24 * time.Hour
@@ -57,7 +57,7 @@ type Config struct {
 	// MaxRunning is how many runs may go on at a time in the partitions this engine
 	// owns. Beyond it starts wait in their queue. Defaults to 1024.
 	MaxRunning int
-	// Intake is how many start events are handled at a time. Defaults to 64.
+	// Intake is how many start events are handled at a time. Defaults to 256.
 	Intake int
 	// Window is how many batches of messages a partition may have on their way to
 	// the journal. Defaults to 4.

@@ -35,11 +35,12 @@ type Engine struct {
 	partitions int
 	journalID  string
 	cuts       cuts
-	running    atomic.Int64 // runs that have not ended, in the partitions owned
-	reserved   atomic.Int64 // room for runs whose start is awaited or being taken in
-	joined     atomic.Bool  // the partitions have been shared out
-	shares     atomic.Int64 // partitions that are owned
-	current    atomic.Int64 // partitions that are owned and read up to the present
+	running    atomic.Int64  // runs that have not ended, in the partitions owned
+	reserved   atomic.Int64  // room for runs whose start is awaited or being taken in
+	door       chan struct{} // holds who waits for room
+	joined     atomic.Bool   // the partitions have been shared out
+	shares     atomic.Int64  // partitions that are owned
+	current    atomic.Int64  // partitions that are owned and read up to the present
 }
 
 // New returns an engine that is not running yet.
@@ -49,7 +50,7 @@ func New(cfg Config) (*Engine, error) {
 		return nil, err
 	}
 	cfg.Log = cfg.Log.With("orchestrator", cfg.ID)
-	return &Engine{Config: cfg, catalogue: newCatalogue(cfg.Sagas, cfg.Data)}, nil
+	return &Engine{Config: cfg, catalogue: newCatalogue(cfg.Sagas, cfg.Data), door: make(chan struct{}, 1)}, nil
 }
 
 // Run drives runs until ctx is done, then stops with nothing lost: whatever was

@@ -54,8 +54,14 @@ func (e *Engine) takeStarts(ctx context.Context, work journal.Work) error {
 }
 
 // reserve waits for room for one more run, so that whoever waits for a start has
-// it when the start comes. It returns false when ctx is done.
+// it when the start comes. One waits, the others behind it. It returns false when ctx
+// is done.
 func (e *Engine) reserve(ctx context.Context) bool {
+	select {
+	case e.door <- struct{}{}:
+		defer func() { <-e.door }()
+	case <-ctx.Done():
+	}
 	for ctx.Err() == nil {
 		if e.running.Load()+e.reserved.Add(1) <= int64(e.MaxRunning) {
 			return true

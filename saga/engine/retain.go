@@ -37,8 +37,8 @@ const (
 	keepBatch  = 64
 	leaveBatch = 256
 	// keepRest is how long a run that has ended may wait for others to be kept with: it
-	// need not compete with those that go on.
-	keepRest = 50 * time.Millisecond
+	// need not compete with those that go on, and many are kept at the price of one.
+	keepRest = time.Second
 	// pruneBatch is how many runs are worth a pruning at once, pruneRest how long
 	// fewer may have to wait for one.
 	pruneBatch = 1000
