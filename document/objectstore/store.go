@@ -244,8 +244,10 @@ const (
 	// maxRaces bounds how often a change of a name is tried again because another
 	// came between.
 	maxRaces = 10
-	// codeWrongSequence is the server's "wrong last sequence".
+	// codeWrongSequence is the server's "wrong last sequence", codeMovingOn the same in a
+	// cluster while the other change is on its way.
 	codeWrongSequence = jetstream.JSErrCodeStreamWrongLastSequence
+	codeMovingOn      = jetstream.JSErrCodeStreamWrongLastSequenceConstant
 	// codeStoreFailed is told apart by its text, see package journal/jetstream.
 	codeStoreFailed jetstream.ErrorCode = 10077
 	codeAccountFull jetstream.ErrorCode = 10002 // resource limits exceeded for account
@@ -268,7 +270,7 @@ func (s *Store) replace(ctx context.Context, v *version) error {
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
 	ack, err := s.js.PublishMsg(ctx, m, jetstream.WithExpectLastSequencePerSubject(v.sequence))
-	if api := new(jetstream.APIError); errors.As(err, &api) && api.ErrorCode == codeWrongSequence {
+	if api := new(jetstream.APIError); errors.As(err, &api) && (api.ErrorCode == codeWrongSequence || api.ErrorCode == codeMovingOn) {
 		return errRaced
 	}
 	if err != nil {
