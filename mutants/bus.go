@@ -170,8 +170,8 @@ var bus = []Mutant{
 		Name:  "bus/message-id-dropped",
 		Bug:   "Nats-Msg-Id does not reach the broker, so that a start that is published again is stored again.",
 		File:  "journal/jetstream/append.go",
-		Old:   "if !strings.HasPrefix(name, conditions) {",
-		New:   "if !strings.HasPrefix(name, conditions) && name != events.HeaderMsgID {",
+		Old:   "msg := &nats.Msg{Subject: m.Subject, Header: nats.Header(m.Header), Data: m.Data}\n",
+		New:   "msg := &nats.Msg{Subject: m.Subject, Header: nats.Header{}, Data: m.Data}\n\tfor name, values := range m.Header {\n\t\tif name != events.HeaderMsgID {\n\t\t\tmsg.Header[name] = values\n\t\t}\n\t}\n",
 		Tests: []Test{{"./journal/jetstream", "TestConformance/(Append|Keep)"}},
 	},
 	{
