@@ -104,7 +104,7 @@ func (c *Client) Queue(ctx context.Context, stream, name string) (*jetstream.Con
 func (c *Client) Read(ctx context.Context, stream, filter string, see func(journal.Record) error) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, readTimeout, fmt.Errorf("stream %s was not read within %v", stream, readTimeout))
 	defer cancel()
-	s, _, err := c.Info(ctx, stream)
+	s, err := c.whole(ctx, stream)
 	if err != nil {
 		return err
 	}
@@ -138,6 +138,24 @@ func (c *Client) Read(ctx context.Context, stream, filter string, see func(journ
 		}
 	}
 	return nil
+}
+
+// whole returns a stream when all its copies hold the same. In a cluster a consumer may be
+// at a server that has been away, and would count less than there is as all.
+func (c *Client) whole(ctx context.Context, stream string) (s jetstream.Stream, err error) {
+	err = Await(ctx, func() error {
+		var info *jetstream.StreamInfo
+		if s, info, err = c.Info(ctx, stream); err != nil || info.Cluster == nil {
+			return err
+		}
+		for _, peer := range info.Cluster.Replicas {
+			if !peer.Current || peer.Lag > 0 {
+				return fmt.Errorf("the copy of stream %s on server %s is %d operations behind", stream, peer.Name, peer.Lag)
+			}
+		}
+		return nil
+	})
+	return s, err
 }
 
 func record(m jetstream.Msg) (journal.Record, error) {
