@@ -94,19 +94,40 @@ func (g *growth) fill(ctx context.Context, runs int) error {
 }
 
 func (g *growth) measure(ctx context.Context) error {
-	info, err := g.s.orchestrator.config.Journal.Info(ctx)
+	messages, err := g.kept(ctx)
 	if err != nil {
 		return err
 	}
 	runtime.GC()
 	var memory runtime.MemStats
 	runtime.ReadMemStats(&memory)
-	p := Point{Journal: g.next, Running: g.held, Messages: info.Last, Heap: memory.HeapAlloc}
+	p := Point{Journal: g.next, Running: g.held, Messages: messages, Heap: memory.HeapAlloc}
 	if p.Saturation, p.Single, err = g.extremes(ctx, g.cfg); err != nil {
 		return err
 	}
 	g.tell(p)
 	return nil
+}
+
+// kept returns how many messages the journal keeps, once it keeps all of the runs so
+// far: who listens hears of the last ends a moment before they are stored.
+func (g *growth) kept(ctx context.Context) (uint64, error) {
+	all := uint64(g.next*(2*g.cfg.Steps+2) + 2*g.held)
+	ctx, cancel := context.WithTimeoutCause(ctx, patience, fmt.Errorf("the journal does not keep %d messages after %v", all, patience))
+	defer cancel()
+	look := time.NewTicker(10 * time.Millisecond)
+	defer look.Stop()
+	for {
+		info, err := g.s.orchestrator.config.Journal.Info(ctx)
+		if err != nil || info.Last >= all {
+			return info.Last, err
+		}
+		select {
+		case <-look.C:
+		case <-ctx.Done():
+			return 0, context.Cause(ctx)
+		}
+	}
 }
 
 // hold begins runs whose step nobody does, and waits until its commands are there.

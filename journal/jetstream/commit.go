@@ -180,9 +180,9 @@ func fit(messages []*nats.Msg) int {
 	return len(messages)
 }
 
-// storeBatch stores messages in one atomic batch if they are many and none of their
-// subjects is taken, and one by one otherwise: the server refuses a batch whole, and
-// does not tell for which message.
+// storeBatch stores many messages in one atomic batch if that is the cheaper way and
+// none of their subjects is taken, and one by one otherwise: the server refuses a
+// batch whole, and does not tell for which message.
 func (c *committer) storeBatch(messages []*nats.Msg) []error {
 	if len(messages) < minBatch {
 		return c.j.sent.publish(c.j.ctx, messages)
