@@ -107,7 +107,7 @@ func serves(names ...string) (grants []Grant) {
 func orchestrates() []Grant {
 	grants := []Grant{
 		{"writes the journal", []string{
-			"saga.run.*.*.started", "saga.run.*.*.command.>", "saga.run.*.*.signal." + events.SignalDeadline, "saga.run.*.*.ended",
+			"saga.run.*.*.started", "saga.run.*.*.command.>", "saga.run.*.*.signal." + events.SignalDeadline, events.AllEnds,
 			"saga.run.*.*.outcome.>", // attempts that timed out
 		}},
 		{"lets runs leave it", []string{

@@ -9,9 +9,6 @@ import (
 	"segue/events"
 )
 
-// allEnds matches the last message of every run.
-const allEnds = "saga.run.*.*.ended"
-
 // Ends hears how runs end.
 type Ends struct {
 	mu      sync.Mutex
@@ -21,7 +18,7 @@ type Ends struct {
 // Hear begins to listen. What ends from then on is heard.
 func Hear(nc *nats.Conn) (*Ends, error) {
 	e := &Ends{awaited: make(map[string]chan string)}
-	_, err := nc.Subscribe(allEnds, e.ended)
+	_, err := nc.Subscribe(events.AllEnds, e.ended)
 	if err == nil {
 		err = nc.Flush()
 	}

@@ -231,7 +231,7 @@ func (s *system) watch(cfg Config) error {
 	if err != nil {
 		return err
 	}
-	_, err = s.start.Subscribe(allEnds, func(m *nats.Msg) {
+	_, err = s.start.Subscribe(events.AllEnds, func(m *nats.Msg) {
 		if serial, number, ok := strings.Cut(m.Header.Get("ce-correlationid"), "/"); ok && serial == s.serial {
 			run, _ := strconv.Atoi(number) // of our own making
 			s.ends <- run

@@ -336,7 +336,7 @@ func awaitEnds(t *testing.T, j journal.Journal, n int) map[string]int {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
-	feed, err := j.Follow(ctx, "saga.run.*.*.ended", 0)
+	feed, err := j.Follow(ctx, events.AllEnds, 0)
 	if err != nil {
 		t.Fatal(err)
 	}

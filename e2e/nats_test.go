@@ -164,7 +164,7 @@ func TestSameStart(t *testing.T) {
 	}
 	b.drained(patience)
 	eventually(t, patience, func() error {
-		if n := len(b.messages("SAGA_RUNS", "saga.run.*.*.ended")); n != 3 {
+		if n := len(b.messages("SAGA_RUNS", events.AllEnds)); n != 3 {
 			return fmt.Errorf("%d runs have ended, want 3", n)
 		}
 		return nil

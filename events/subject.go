@@ -148,6 +148,8 @@ func (s Subject) With(kind Kind) Subject {
 const (
 	// AllRuns matches every message of every run.
 	AllRuns = "saga.run.>"
+	// AllEnds matches the last message of every run that has ended.
+	AllEnds = "saga.run.*.*.ended"
 	// AllStarts matches every start event.
 	AllStarts = "saga.start.*"
 	// AllRejected matches every start that could not become a run.

@@ -71,7 +71,7 @@ func (d *doctor) look(ctx context.Context) error {
 // read reads every run that has not ended.
 func (d *doctor) read(ctx context.Context, partitions int) error {
 	ended := make(map[string]bool)
-	err := each(ctx, d.bus.Journal, "saga.run.*.*.ended", 0, func(r journal.Record) (bool, error) {
+	err := each(ctx, d.bus.Journal, events.AllEnds, 0, func(r journal.Record) (bool, error) {
 		if s, err := events.ParseSubject(r.Subject); err == nil {
 			ended[s.Run] = true
 		}

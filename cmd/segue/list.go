@@ -103,7 +103,7 @@ func listJournal(ctx context.Context, t *tracker, q query, found *newest) error 
 // ends returns the ended messages of the runs in the journal, by run.
 func ends(ctx context.Context, bus *daemon.Bus) (map[string]events.Entry, error) {
 	ended := make(map[string]events.Entry)
-	err := each(ctx, bus.Journal, "saga.run.*.*.ended", 0, func(record journal.Record) (bool, error) {
+	err := each(ctx, bus.Journal, events.AllEnds, 0, func(record journal.Record) (bool, error) {
 		if entry, err := record.Entry(); err == nil {
 			if entry.Event.Type == events.TypeRunCompleted {
 				entry.Event.Data = nil // an output takes room and is not shown

@@ -24,7 +24,7 @@ const (
 	pullExpires = 30 * time.Second
 	// heartbeat is how often the broker gives a sign of life to a reader that waits.
 	// A reader that hears nothing for silence begins anew behind its last message.
-	heartbeat = 2 * time.Second
+	heartbeat = time.Second
 	silence   = 2*heartbeat + time.Second
 	// readerLife is how long the broker keeps the reader of a process that died.
 	readerLife = time.Minute
