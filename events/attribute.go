@@ -28,58 +28,87 @@ const (
 // attribute is one that [Event] has a field for. All others are extensions.
 type attribute struct {
 	name   string
-	header string                     // its name in binary mode
-	get    func(*Event) string        // "" if the attribute is absent
-	set    func(*Event, string) error // "" makes it absent
+	header string // its name in binary mode
 }
 
 // attributes is in the order in which they are written. It has no specversion,
 // which is always [SpecVersion].
 var attributes = [...]attribute{
-	text("id", func(e *Event) *string { return &e.ID }),
-	text("source", func(e *Event) *string { return &e.Source }),
-	text("type", func(e *Event) *string { return &e.Type }),
-	text("subject", func(e *Event) *string { return &e.Subject }),
-	instant("time", func(e *Event) *time.Time { return &e.Time }),
-	text("datacontenttype", func(e *Event) *string { return &e.DataContentType }),
-	text("dataschema", func(e *Event) *string { return &e.DataSchema }),
-	text("correlationid", func(e *Event) *string { return &e.CorrelationID }),
-	text("causationid", func(e *Event) *string { return &e.CausationID }),
-	instant("expirytime", func(e *Event) *time.Time { return &e.Expiry }),
-	text("dataref", func(e *Event) *string { return &e.DataRef }),
-	text("traceparent", func(e *Event) *string { return &e.TraceParent }),
-	text("tracestate", func(e *Event) *string { return &e.TraceState }),
-	text("runid", func(e *Event) *string { return &e.RunID }),
-	text("replyto", func(e *Event) *string { return &e.ReplyTo }),
+	named("id"), named("source"), named("type"), named("subject"), named("time"), named("datacontenttype"), named("dataschema"),
+	named("correlationid"), named("causationid"), named("expirytime"), named("dataref"), named("traceparent"), named("tracestate"),
+	named("runid"), named("replyto"),
 }
 
-func text(name string, field func(*Event) *string) attribute {
-	return attribute{
-		name:   name,
-		header: headerPrefix + name,
-		get:    func(e *Event) string { return *field(e) },
-		set:    func(e *Event, value string) error { *field(e) = value; return nil },
+func named(name string) attribute { return attribute{name: name, header: headerPrefix + name} }
+
+// text returns the field of an attribute; nil for one that is an instant. No event
+// has to be on the heap for it, as it would for a function in the table: there are
+// two for each message that passes.
+func (e *Event) text(name string) *string {
+	switch name {
+	case "id":
+		return &e.ID
+	case "source":
+		return &e.Source
+	case "type":
+		return &e.Type
+	case "subject":
+		return &e.Subject
+	case "datacontenttype":
+		return &e.DataContentType
+	case "dataschema":
+		return &e.DataSchema
+	case "correlationid":
+		return &e.CorrelationID
+	case "causationid":
+		return &e.CausationID
+	case "dataref":
+		return &e.DataRef
+	case "traceparent":
+		return &e.TraceParent
+	case "tracestate":
+		return &e.TraceState
+	case "runid":
+		return &e.RunID
+	case "replyto":
+		return &e.ReplyTo
 	}
+	return nil
 }
 
-func instant(name string, field func(*Event) *time.Time) attribute {
-	return attribute{
-		name:   name,
-		header: headerPrefix + name,
-		get: func(e *Event) string {
-			if t := *field(e); !t.IsZero() {
-				return t.UTC().Format(time.RFC3339Nano)
-			}
-			return ""
-		},
-		set: func(e *Event, value string) error {
-			t, err := parseTime(value)
-			if err == nil {
-				*field(e) = t
-			}
-			return err
-		},
+// instant returns the field of an attribute that is one; nil for others.
+func (e *Event) instant(name string) *time.Time {
+	switch name {
+	case "time":
+		return &e.Time
+	case "expirytime":
+		return &e.Expiry
 	}
+	return nil
+}
+
+// get returns an attribute as it is written; "" if it is absent.
+func (a *attribute) get(e *Event) string {
+	if text := e.text(a.name); text != nil {
+		return *text
+	}
+	if t := e.instant(a.name); !t.IsZero() {
+		return t.UTC().Format(time.RFC3339Nano)
+	}
+	return ""
+}
+
+// set reads an attribute.
+func (a *attribute) set(e *Event, value string) error {
+	if text := e.text(a.name); text != nil {
+		*text = value
+		return nil
+	}
+	t, err := parseTime(value)
+	if err == nil {
+		*e.instant(a.name) = t
+	}
+	return err
 }
 
 var errTime = errors.New("not a time of RFC 3339")
