@@ -114,6 +114,14 @@ var engine = []Mutant{
 		Tests: []Test{{"./saga/engine", "TestSnapshot"}},
 	},
 	{
+		Name:  "engine/snapshot-replaced",
+		Bug:   "Who takes over a partition does not mind that runs leave while it reads, and carries on those whose ends it has missed.",
+		File:  "saga/engine/snapshot.go",
+		Old:   "if err == nil && last != p.restored {",
+		New:   "if err == nil && last.Size < 0 {",
+		Tests: []Test{{"./saga/engine", "TestSnapshotReplacedDuringTakeover"}},
+	},
+	{
 		Name:  "engine/snapshot-forgets-ended",
 		Bug:   "A snapshot leaves out the runs that have ended, so that they never leave.",
 		File:  "saga/engine/snapshot.go",

@@ -16,6 +16,7 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -129,7 +130,11 @@ func (e *Engine) start(ctx context.Context, number int) (stop func()) {
 			p := newPartition(e, number)
 			err := p.run(ctx)
 			p.leave()
-			if ctx.Err() == nil {
+			switch {
+			case ctx.Err() != nil:
+			case errors.Is(err, errReplaced): // there is less to read now
+				e.Log.Info("partition is read again", "partition", number, "reason", err)
+			default:
 				e.Log.Warn("partition is read again", "partition", number, "error", err)
 				pause(ctx, retryDelay)
 			}

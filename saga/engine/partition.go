@@ -8,6 +8,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"segue/document"
 	"segue/events"
 	"segue/journal"
 )
@@ -23,14 +24,15 @@ type partition struct {
 	counted int // runs counted into Engine.running
 	flying  int // batches on their way to the journal
 
-	epoch    int       // of the clock when reading began
-	woke     time.Time // when the loop last came round
-	began    time.Time // when reading began
-	sequence uint64    // of the message read last
-	unsaved  int       // messages read since the last snapshot
-	tidying  bool      // an errand is being done, or a snapshot stored
-	pruned   time.Time // when something was last to be pruned
-	noted    time.Time // when it was last said what the partition needs
+	restored document.Ref // of the snapshot that reading began with; zero if there was none
+	epoch    int          // of the clock when reading began
+	woke     time.Time    // when the loop last came round
+	began    time.Time    // when reading began
+	sequence uint64       // of the message read last
+	unsaved  int          // messages read since the last snapshot
+	tidying  bool         // an errand is being done, or a snapshot stored
+	pruned   time.Time    // when something was last to be pruned
+	noted    time.Time    // when it was last said what the partition needs
 
 	below        uint64 // all the partition's messages below have left the journal
 	marked       uint64 // and those below are to

@@ -29,11 +29,14 @@ func (p *partition) read(ctx context.Context, feed journal.Feed, items chan<- it
 			return fmt.Errorf("read partition: %w", err)
 		}
 		it := item{live: true}
-		if !record.Live {
+		if record.Live {
+			err = p.unreplaced(ctx)
+		} else {
 			p.clock.Saw(record.Stored)
-			if it, err = p.open(ctx, record); err != nil {
-				return err
-			}
+			it, err = p.open(ctx, record)
+		}
+		if err != nil {
+			return err
 		}
 		select {
 		case items <- it:

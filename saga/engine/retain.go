@@ -30,7 +30,7 @@ import (
 // is stored by an owner that has heard of the journal within LongSilence and takes no
 // longer than that again: none comes later than MinKeepAge after the end. So when a
 // snapshot has been stored that was taken after that, what it says stays, and the
-// run may leave.
+// run may leave. Who has begun with the one before finds it replaced, see unreplaced.
 
 const (
 	// keepBatch is how many runs are kept in one go, leaveBatch how many leave one by one.

@@ -204,8 +204,30 @@ func (p *partition) restore(ctx context.Context) (after uint64, err error) {
 	return after, err
 }
 
+// errReplaced says that what was read may be full of holes.
+var errReplaced = errors.New("its snapshot was replaced while it was read")
+
+// unreplaced returns errReplaced if another owner has stored a snapshot since reading
+// began. That comes before runs leave: what ended behind the older one may have left
+// unread, and would look as if it went on. What leaves from now on has been read.
+func (p *partition) unreplaced(ctx context.Context) error {
+	var last document.Ref
+	err := persist(ctx, p.log, "looking for a newer snapshot", func() error {
+		var err error
+		if last, err = p.Data.Stat(ctx, snapshotName(p.number)); errors.Is(err, document.ErrNotFound) {
+			last, err = document.Ref{}, nil
+		}
+		return err
+	})
+	if err == nil && last != p.restored {
+		return errReplaced
+	}
+	return err
+}
+
 func (p *partition) load(ctx context.Context) (after uint64, err error) {
 	ref, err := p.Data.Stat(ctx, snapshotName(p.number))
+	p.restored = ref
 	switch {
 	case errors.Is(err, document.ErrNotFound):
 		return 0, nil

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -227,6 +228,63 @@ func TestSnapshotBringsNothingBack(t *testing.T) {
 		}
 		if n := s.inJournal(10); n != 0 {
 			t.Errorf("%d runs are written again", n)
+		}
+	})
+}
+
+// held is a journal that runs are followed in only when it is let.
+type held struct {
+	journal.Journal
+	begun, let chan struct{}
+}
+
+func (h held) Follow(ctx context.Context, filter string, after uint64) (journal.Feed, error) {
+	if strings.HasPrefix(filter, "saga.run.") {
+		h.begun <- struct{}{}
+		<-h.let
+	}
+	return h.Journal.Follow(ctx, filter, after)
+}
+
+// A new owner has read the last snapshot when the one before it stores another and
+// lets a run leave: that run, which goes on in the first of them, does not come back. Nor
+// does it where there was none before.
+func TestSnapshotReplacedDuringTakeover(t *testing.T) {
+	for name, every := range map[string]int{"the second": 1, "the first": engine.DefaultSnapshot} {
+		t.Run(name, func(t *testing.T) { replacedDuringTakeover(t, every) })
+	}
+}
+
+func replacedDuringTakeover(t *testing.T, every int) {
+	onStage(t, memory.Config{Partitions: 1}, func(s *stage) {
+		d := load(t, patient)
+		first := s.engine("a", func(c *engine.Config) { c.SnapshotEvery = every }, d)
+		s.start("one", "x", `{"n":1}`)
+		s.await(run("x"), events.TypeStepRequested, time.Minute)
+		passes(10 * time.Second)
+		first.kill()
+		s.engine("b", func(c *engine.Config) { c.Journal, c.KeepAge = lonely{c.Journal, "b"}, time.Minute }, d)
+		var asked atomic.Int32
+		s.serve(func(events.Entry) answer { asked.Add(1); return completed })
+		s.await(run("x"), events.TypeRunCompleted, time.Minute)
+		passes(50 * time.Second)
+		if s.told(run("x")) == "" {
+			t.Fatal("the run has left too early: the test shows nothing")
+		}
+		h := held{begun: make(chan struct{}, 10), let: make(chan struct{})}
+		s.engine("c", func(c *engine.Config) {
+			h.Journal = lonely{c.Journal, "c"}
+			c.Journal, c.KeepAge = h, time.Minute
+		}, d)
+		<-h.begun
+		passes(time.Minute)
+		if told := s.told(run("x")); told != "" {
+			t.Fatalf("the run has not left:\n%s", told)
+		}
+		close(h.let)
+		passes(10 * time.Minute)
+		if n := asked.Load(); n != 1 {
+			t.Errorf("the step was asked for %d times, the last time when its run had ended and left", n)
 		}
 	})
 }
