@@ -212,11 +212,8 @@ var errReplaced = errors.New("its snapshot was replaced while it was read")
 // unread, and would look as if it went on. What leaves from now on has been read.
 func (p *partition) unreplaced(ctx context.Context) error {
 	var last document.Ref
-	err := persist(ctx, p.log, "looking for a newer snapshot", func() error {
-		var err error
-		if last, err = p.Data.Stat(ctx, snapshotName(p.number)); errors.Is(err, document.ErrNotFound) {
-			last, err = document.Ref{}, nil
-		}
+	err := persist(ctx, p.log, "looking for a newer snapshot", func() (err error) {
+		last, err = p.lastSnapshot(ctx)
 		return err
 	})
 	if err == nil && last != p.restored {
@@ -225,16 +222,26 @@ func (p *partition) unreplaced(ctx context.Context) error {
 	return err
 }
 
-func (p *partition) load(ctx context.Context) (after uint64, err error) {
+// lastSnapshot returns the Ref of the partition's snapshot; zero if there is none.
+func (p *partition) lastSnapshot(ctx context.Context) (document.Ref, error) {
 	ref, err := p.Data.Stat(ctx, snapshotName(p.number))
+	if errors.Is(err, document.ErrNotFound) {
+		return document.Ref{}, nil
+	}
+	return ref, err
+}
+
+func (p *partition) load(ctx context.Context) (after uint64, err error) {
+	ref, err := p.lastSnapshot(ctx)
+	if err != nil {
+		return 0, err
+	}
 	p.restored = ref
 	switch {
-	case errors.Is(err, document.ErrNotFound):
+	case ref == document.Ref{}:
 		return 0, nil
-	case err == nil && ref.Size > maxSnapshot:
+	case ref.Size > maxSnapshot:
 		return 0, fmt.Errorf("%w: it has %d bytes, at most %d are read", errSnapshot, ref.Size, maxSnapshot)
-	case err != nil:
-		return 0, err
 	}
 	text, err := document.ReadAll(ctx, p.Data, ref)
 	if err != nil {

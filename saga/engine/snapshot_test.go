@@ -16,20 +16,29 @@ import (
 	"segue/saga/engine"
 )
 
-// watched is a journal that notes from where it is followed.
+// watched is a journal that says from where runs are to be followed before they are.
 type watched struct {
 	journal.Journal
-	mu    *sync.Mutex
-	after *[]uint64
+	following func(after uint64)
 }
 
 func (w watched) Follow(ctx context.Context, filter string, after uint64) (journal.Feed, error) {
 	if strings.HasPrefix(filter, "saga.run.") {
-		w.mu.Lock()
-		*w.after = append(*w.after, after)
-		w.mu.Unlock()
+		w.following(after)
 	}
 	return w.Journal.Follow(ctx, filter, after)
+}
+
+// places notes from where a journal is followed.
+type places struct {
+	sync.Mutex
+	after []uint64
+}
+
+func (p *places) note(after uint64) {
+	p.Lock()
+	defer p.Unlock()
+	p.after = append(p.after, after)
 }
 
 // A new owner begins at the last snapshot and carries on as if it had read all.
@@ -69,20 +78,19 @@ func TestSnapshot(t *testing.T) {
 		}
 		passes(time.Second)
 		first.kill()
-		var mu sync.Mutex
-		var after []uint64
+		var begun places
 		second := s.engine("b", func(c *engine.Config) {
 			often(c)
-			c.Journal = watched{c.Journal, &mu, &after}
+			c.Journal = watched{c.Journal, begun.note}
 		}, d)
 		passes(10 * time.Second)
-		mu.Lock()
-		for _, from := range after {
+		begun.Lock()
+		for _, from := range begun.after {
 			if from < 200 {
 				t.Errorf("a partition was read from %d on", from)
 			}
 		}
-		mu.Unlock()
+		begun.Unlock()
 		if n := second.gauge(t, "segue_runs_running"); n != 42 {
 			t.Errorf("%v runs go on behind the snapshot, want 42", n)
 		}
@@ -145,15 +153,14 @@ func TestSnapshotKeepsTheOrderOfRuns(t *testing.T) {
 		passes(time.Second)
 		first.kill()
 		passes(10 * time.Minute) // all steps are over time
-		var mu sync.Mutex
-		var after []uint64
-		s.engine("b", func(c *engine.Config) { c.Journal = watched{c.Journal, &mu, &after} }, d)
+		var begun places
+		s.engine("b", func(c *engine.Config) { c.Journal = watched{c.Journal, begun.note} }, d)
 		passes(10 * time.Second)
-		mu.Lock()
-		if len(after) != 1 || after[0] < 20 {
-			t.Fatalf("the partition was read from %d on, not from a snapshot with all runs", after)
+		begun.Lock()
+		if len(begun.after) != 1 || begun.after[0] < 20 {
+			t.Fatalf("the partition was read from %d on, not from a snapshot with all runs", begun.after)
 		}
-		mu.Unlock()
+		begun.Unlock()
 		var decided []string
 		records, err := journal.Load(s.ctx, s.broker, events.AllRuns)
 		if err != nil {
@@ -232,20 +239,6 @@ func TestSnapshotBringsNothingBack(t *testing.T) {
 	})
 }
 
-// held is a journal that runs are followed in only when it is let.
-type held struct {
-	journal.Journal
-	begun, let chan struct{}
-}
-
-func (h held) Follow(ctx context.Context, filter string, after uint64) (journal.Feed, error) {
-	if strings.HasPrefix(filter, "saga.run.") {
-		h.begun <- struct{}{}
-		<-h.let
-	}
-	return h.Journal.Follow(ctx, filter, after)
-}
-
 // A new owner has read the last snapshot when the one before it stores another and
 // lets a run leave: that run, which goes on in the first of them, does not come back. Nor
 // does it where there was none before.
@@ -271,17 +264,17 @@ func replacedDuringTakeover(t *testing.T, every int) {
 		if s.told(run("x")) == "" {
 			t.Fatal("the run has left too early: the test shows nothing")
 		}
-		h := held{begun: make(chan struct{}, 10), let: make(chan struct{})}
+		begun, let := make(chan struct{}, 10), make(chan struct{})
+		hold := func(uint64) { begun <- struct{}{}; <-let }
 		s.engine("c", func(c *engine.Config) {
-			h.Journal = lonely{c.Journal, "c"}
-			c.Journal, c.KeepAge = h, time.Minute
+			c.Journal, c.KeepAge = watched{lonely{c.Journal, "c"}, hold}, time.Minute
 		}, d)
-		<-h.begun
+		<-begun
 		passes(time.Minute)
 		if told := s.told(run("x")); told != "" {
 			t.Fatalf("the run has not left:\n%s", told)
 		}
-		close(h.let)
+		close(let)
 		passes(10 * time.Minute)
 		if n := asked.Load(); n != 1 {
 			t.Errorf("the step was asked for %d times, the last time when its run had ended and left", n)
