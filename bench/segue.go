@@ -180,7 +180,7 @@ var errNotAlone = errors.New("orchestrators are at work on this broker: measure 
 func alone(ctx context.Context, j *jetstream.Journal) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	members, err := j.Members(ctx, "bench")
+	members, err := j.Members(ctx, "bench", nil)
 	if err != nil {
 		return err
 	}

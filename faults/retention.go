@@ -36,7 +36,7 @@ func retention(ctx context.Context, b *Bench) (r Report, err error) {
 	runs, rate := b.Pick(40_000, 1_000_000), 1_500
 	const keep = 1_000
 	f, err := fleet.Start(ctx, fleet.Config{
-		Programs: b.Programs, Dir: b.Dir, Members: []string{"orchestrator"}, Sync: "2m",
+		Programs: b.Programs, Dir: b.Dir, Members: []string{"orchestrator-1", "orchestrator-2"}, Sync: "2m",
 		Args: map[string][]string{"orchestrator": {"--keep-runs", fmt.Sprint(keep), "--log-level", "warn"}},
 	})
 	if err != nil {
@@ -59,7 +59,7 @@ func retention(ctx context.Context, b *Bench) (r Report, err error) {
 			}
 			pause(ctx, time.Until(begin.Add(time.Duration(done)*time.Second/time.Duration(rate))))
 		}
-		for i, p := range []*fleet.Process{f.Broker(), f.Member("orchestrator")} {
+		for i, p := range []*fleet.Process{f.Broker(), f.Member("orchestrator-1")} {
 			now, _ := p.Memory()
 			memory[i] = append(memory[i], now)
 		}
@@ -72,7 +72,7 @@ func retention(ctx context.Context, b *Bench) (r Report, err error) {
 		return r, err
 	}
 	r.Note("all left, and are in the history once, %v after the first began", time.Since(begin).Round(time.Second))
-	for i, name := range []string{"nats-server", "orchestrator"} {
+	for i, name := range []string{"nats-server", "an orchestrator of two"} {
 		m := memory[i]
 		// What a garbage collector has not returned yet is more or less at any moment.
 		early, late := middle(m[samples/4:samples/2]), middle(m[samples/2:])

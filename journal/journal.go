@@ -69,11 +69,13 @@ type Journal interface {
 	// or is given back. Workers of one queue share it; queues do not affect each other.
 	Consume(ctx context.Context, queue Queue) (Work, error)
 
-	// Members announces a member and delivers the sorted ids of all that are alive,
-	// itself among them, at first and whenever they change. A member that stops
-	// without a word is dropped within [MemberTTL] and a little. The channel is
-	// closed when ctx is done, and the member then leaves at once.
-	Members(ctx context.Context, id string) (<-chan []string, error)
+	// Members announces a member and delivers all that are alive, itself among them,
+	// sorted by id: at first, and whenever one comes, goes or says something else. What
+	// a member says is asked of it with each sign of life, a few times within
+	// [MemberTTL]; say may be nil, and one that says nothing need not be heard of again. A
+	// member that stops without a word is dropped within [MemberTTL] and a little. The
+	// channel is closed when ctx is done, and the member then leaves at once.
+	Members(ctx context.Context, id string, say func() []byte) (<-chan []Member, error)
 
 	// Prune takes every message of a partition below a sequence out of the journal,
 	// or, with [EveryPartition], of all partitions, whatever it is. Its subjects can be
@@ -93,6 +95,12 @@ type Journal interface {
 
 // EveryPartition is the number that stands for all partitions.
 const EveryPartition = -1
+
+// Member is one that is alive.
+type Member struct {
+	ID   string
+	Said []byte // what it said last; not to be changed
+}
 
 // MemberTTL is how long a member counts as alive without a sign of life. With
 // the time to notice and to read a partition, its work is taken over within 5 s.

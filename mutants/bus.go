@@ -178,7 +178,7 @@ var bus = []Mutant{
 		Name:  "bus/silence-is-death",
 		Bug:   "A member that is cut off counts all others as dead, and takes their partitions.",
 		File:  "journal/jetstream/members.go",
-		Old:   "if now.Sub(m.seen[m.id]) > journal.MemberTTL {",
+		Old:   "if now.Sub(m.seen[m.id].at) > journal.MemberTTL {",
 		New:   "if false {",
 		Tests: []Test{{"./journal/jetstream", "TestMembersCount"}},
 	},

@@ -162,7 +162,7 @@ func TestClosedConnection(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	members, err := j.Members(t.Context(), "a")
+	members, err := j.Members(t.Context(), "a", nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -68,7 +68,7 @@ func TestBrokerAway(t *testing.T) {
 		"members": func(ctx context.Context, j *jetstream.Journal, _ *nats.Conn) error {
 			ctx, leave := context.WithCancel(ctx)
 			defer leave()
-			_, err := j.Members(ctx, "a")
+			_, err := j.Members(ctx, "a", nil)
 			return err
 		},
 		"documents": func(ctx context.Context, _ *jetstream.Journal, nc *nats.Conn) error {

@@ -171,7 +171,7 @@ func TestBadQueues(t *testing.T) {
 			t.Errorf("follow %q: no error", filter)
 		}
 	}
-	if _, err := j.Members(t.Context(), "a b"); err == nil {
+	if _, err := j.Members(t.Context(), "a b", nil); err == nil {
 		t.Error("a member with a space: no error")
 	}
 }

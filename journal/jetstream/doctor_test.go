@@ -26,7 +26,7 @@ type patient struct {
 	j       *jetstream.Journal
 	js      driver.JetStream
 	leave   context.CancelFunc // ends the orchestrator
-	members <-chan []string
+	members <-chan []journal.Member
 	work    journal.Work
 }
 
@@ -43,7 +43,7 @@ func newPatient(t *testing.T) *patient {
 	ctx, cancel := context.WithCancel(t.Context())
 	t.Cleanup(cancel)
 	p.leave = cancel
-	if p.members, err = j.Members(ctx, "one"); err != nil {
+	if p.members, err = j.Members(ctx, "one", nil); err != nil {
 		t.Fatal(err)
 	}
 	<-p.members // is announced

@@ -18,11 +18,11 @@ import (
 func TestMembersCount(t *testing.T) {
 	t.Parallel()
 	begin := time.Unix(1_000_000, 0)
-	m := &members{id: "me", seen: map[string]time.Time{"me": begin}}
+	m := &members{id: "me", seen: map[string]sign{"me": {at: begin}}}
 	at := func(fifths float64) time.Time { // of the time to live
 		return begin.Add(time.Duration(fifths * float64(journal.MemberTTL) / 5))
 	}
-	sign := func(id string, fifths float64) {
+	heard := func(id string, fifths float64) {
 		m.saw(journal.Record{Message: events.Message{Subject: membersPrefix + id}}, at(fifths))
 	}
 	want := func(what, ids string) {
@@ -31,11 +31,11 @@ func TestMembersCount(t *testing.T) {
 			t.Fatalf("%s: the members are %q, want %q", what, got, ids)
 		}
 	}
-	sign("a", 0)
-	sign("b", 1)
+	heard("a", 0)
+	heard("b", 1)
 	want("two came", "a b me")
-	sign("me", 4)
-	sign("b", 4)
+	heard("me", 4)
+	heard("b", 4)
 	m.count(at(4.9))
 	want("all have been heard of in time", "a b me")
 	m.count(at(5.1))
@@ -45,16 +45,16 @@ func TestMembersCount(t *testing.T) {
 	want("not even our own signs come back: silence says nothing", "b me")
 	m.count(at(600))
 	want("still", "b me")
-	sign("me", 600)
+	heard("me", 600)
 	m.count(at(600.1))
 	want("the others need time to be heard again", "b me")
-	sign("me", 602)
+	heard("me", 602)
 	m.count(at(604.9))
 	want("b has time left", "b me")
 	m.count(at(605.1))
 	want("b was not heard again", "me")
 
-	sign("c", 606)
+	heard("c", 606)
 	gone := journal.Record{Message: events.Message{Subject: membersPrefix + "c", Header: events.Header{kvOperation: {kvDelete}}}}
 	m.saw(gone, at(606.1))
 	want("c left", "me")

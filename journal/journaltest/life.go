@@ -90,7 +90,7 @@ func closesJournal(b *bench) {
 	b.wantErr(err, "follow", journal.ErrClosed)
 	_, err = b.j.Consume(b.ctx, journal.Starts(1))
 	b.wantErr(err, "consume", journal.ErrClosed)
-	_, err = b.j.Members(b.ctx, "a")
+	_, err = b.j.Members(b.ctx, "a", nil)
 	b.wantErr(err, "members", journal.ErrClosed)
 	_, err = b.j.Info(b.ctx)
 	b.wantErr(err, "info", journal.ErrClosed)

@@ -2,7 +2,9 @@ package journaltest
 
 import (
 	"context"
+	"fmt"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -14,6 +16,7 @@ var memberTests = []test{
 	{"members see each other come and go", membersComeAndGo},
 	{"a member stays while it lives", memberStays},
 	{"a killed member is dropped", killedMemberIsDropped},
+	{"members hear what each other say", membersHear},
 }
 
 // dropSlack is the "little" beyond [journal.MemberTTL] after which a silent
@@ -21,17 +24,24 @@ var memberTests = []test{
 const dropSlack = 2 * time.Second
 
 // join announces a member and returns its channel and how it leaves.
-func (b *bench) join(j journal.Journal, id string) (<-chan []string, context.CancelFunc) {
+func (b *bench) join(j journal.Journal, id string) (<-chan []journal.Member, context.CancelFunc) {
 	b.Helper()
 	ctx, leave := context.WithCancel(b.ctx)
-	members, err := j.Members(ctx, id)
+	members, err := j.Members(ctx, id, nil)
 	b.must(err, "join as "+id)
 	return members, leave
 }
 
+func idsOf(members []journal.Member) (ids []string) {
+	for _, m := range members {
+		ids = append(ids, m.ID)
+	}
+	return ids
+}
+
 // wantMembers reads a channel until it tells of the wanted members, and returns
 // how long that took.
-func (b *bench) wantMembers(members <-chan []string, want ...string) time.Duration {
+func (b *bench) wantMembers(members <-chan []journal.Member, want ...string) time.Duration {
 	b.Helper()
 	began := time.Now()
 	timeout := time.NewTimer(patience)
@@ -39,7 +49,8 @@ func (b *bench) wantMembers(members <-chan []string, want ...string) time.Durati
 	var last []string
 	for {
 		select {
-		case ids, ok := <-members:
+		case alive, ok := <-members:
+			ids := idsOf(alive)
 			if !ok {
 				b.Fatalf("the channel was closed; the last members were %v, want %v", last, want)
 			}
@@ -56,7 +67,7 @@ func (b *bench) wantMembers(members <-chan []string, want ...string) time.Durati
 }
 
 // wantLeft waits for the end of a channel.
-func (b *bench) wantLeft(members <-chan []string) {
+func (b *bench) wantLeft(members <-chan []journal.Member) {
 	b.Helper()
 	timeout := time.NewTimer(patience)
 	defer timeout.Stop()
@@ -75,8 +86,8 @@ func (b *bench) wantLeft(members <-chan []string) {
 func memberSeesItself(b *bench) {
 	members, leave := b.join(b.j, "a")
 	select {
-	case ids := <-members:
-		if !slices.Contains(ids, "a") {
+	case alive := <-members:
+		if ids := idsOf(alive); !slices.Contains(ids, "a") {
 			b.Errorf("the first members are %v, without the member itself", ids)
 		}
 	case <-time.After(patience):
@@ -116,8 +127,8 @@ func memberStays(b *bench) {
 	defer after.Stop()
 	for {
 		select {
-		case ids := <-members:
-			if !slices.Contains(ids, "a") {
+		case alive := <-members:
+			if ids := idsOf(alive); !slices.Contains(ids, "a") {
 				b.Fatalf("a living member was dropped: %v", ids)
 			}
 		case <-after.C:
@@ -138,4 +149,36 @@ func killedMemberIsDropped(b *bench) {
 	if took := b.wantMembers(members, "a"); took > journal.MemberTTL+dropSlack {
 		b.Errorf("a killed member was dropped after %v, want %v and a little", took, journal.MemberTTL)
 	}
+}
+
+// What a member says is asked of it again and again, and reaches those that come later, too.
+func membersHear(b *bench) {
+	first, _ := b.join(b.j, "a")
+	var words atomic.Value
+	words.Store("one")
+	speaker, leave := context.WithCancel(b.ctx)
+	own, err := b.j.Members(speaker, "b", func() []byte { return []byte(words.Load().(string)) })
+	b.must(err, "join as b")
+	want := func(members <-chan []journal.Member, want string) {
+		b.Helper()
+		timeout := time.NewTimer(patience)
+		defer timeout.Stop()
+		for last := ""; last != want; {
+			select {
+			case alive := <-members:
+				last = fmt.Sprintf("%s", alive)
+			case <-timeout.C:
+				b.Fatalf("the last members told of were %s, want %s", last, want)
+			}
+		}
+	}
+	want(first, "[{a } {b one}]")
+	words.Store("two")
+	want(first, "[{a } {b two}]")
+	late, _ := b.join(b.j, "c")
+	want(late, "[{a } {b two} {c }]")
+	want(own, "[{a } {b two} {c }]")
+	leave()
+	b.wantLeft(own)
+	b.wantMembers(late, "a", "c")
 }

@@ -1,6 +1,7 @@
 package memory
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"maps"
@@ -10,18 +11,23 @@ import (
 	"segue/journal"
 )
 
+// beatInterval is how often a member gives a sign of life, if it has something to say.
+const beatInterval = journal.MemberTTL / 3
+
 // member is one that announced itself and is told of the others.
 type member struct {
 	client *Client
 	id     string
-	ids    chan []string // of size 1: the latest list
-	left   bool          // ids is closed
-	forget func() bool   // forgets the context
+	say    func() []byte
+	said   []byte                // as far as the broker has heard
+	alive  chan []journal.Member // of size 1: the latest list
+	left   bool                  // alive is closed
+	forget func() bool           // forgets the context
 }
 
 // Members implements [journal.Journal]. A list that was not received is replaced
 // by the next one.
-func (c *Client) Members(ctx context.Context, id string) (<-chan []string, error) {
+func (c *Client) Members(ctx context.Context, id string, say func() []byte) (<-chan []journal.Member, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, fmt.Errorf("join as member %s: %w", id, err)
 	}
@@ -31,22 +37,45 @@ func (c *Client) Members(ctx context.Context, id string) (<-chan []string, error
 	if c.dead {
 		return nil, errClosed("join as member " + id)
 	}
-	m := &member{client: c, id: id, ids: make(chan []string, 1)}
+	m := &member{client: c, id: id, say: say, alive: make(chan []journal.Member, 1)}
 	m.forget = context.AfterFunc(ctx, m.leave)
 	c.members = append(c.members, m)
 	key := m.chance()
+	var said []byte
+	if say != nil {
+		said = say()
+		m.beat()
+	}
 	j.afterUp(j.travel(toArrive, key), key, func() {
 		if m.left {
 			return
 		}
-		j.members[id] = m // a new one takes the place of an old one with its id
+		j.members[id], m.said = m, said // a new one takes the place of an old one with its id
 		j.trace("joined", id, 0)
 		j.tellMembers()
 	})
-	return m.ids, nil
+	return m.alive, nil
 }
 
 func (m *member) chance() uint64 { return mix(digest(m.id)) ^ m.client.id }
+
+// beat asks the member again and again what it says.
+func (m *member) beat() {
+	j, key := m.client.j, m.chance()
+	j.after(beatInterval, key, func() {
+		if m.left {
+			return
+		}
+		said := m.say()
+		j.afterUp(j.travel(toArrive, key), key, func() {
+			if j.members[m.id] == m && !bytes.Equal(said, m.said) {
+				m.said = said
+				j.tellMembers()
+			}
+		})
+		m.beat()
+	})
+}
 
 // leave says good-bye.
 func (m *member) leave() {
@@ -67,7 +96,7 @@ func (m *member) end() bool {
 	}
 	m.left = true
 	m.forget()
-	close(m.ids)
+	close(m.alive)
 	m.client.members = slices.DeleteFunc(m.client.members, func(other *member) bool { return other == m })
 	return true
 }
@@ -94,12 +123,20 @@ func (j *Journal) tellMembers() {
 				return
 			}
 			select {
-			case <-m.ids: // it was not received and is out of date
+			case <-m.alive: // it was not received and is out of date
 			default:
 			}
-			m.ids <- slices.Sorted(maps.Keys(j.members))
+			m.alive <- j.alive()
 		})
 	}
+}
+
+// alive returns who is alive.
+func (j *Journal) alive() (list []journal.Member) {
+	for _, id := range slices.Sorted(maps.Keys(j.members)) {
+		list = append(list, journal.Member{ID: id, Said: j.members[id].said})
+	}
+	return list
 }
 
 // expireMembers drops the members of a killed client when their last sign of

@@ -239,8 +239,8 @@ func (j *Journal) Consume(ctx context.Context, queue journal.Queue) (journal.Wor
 }
 
 // Members implements [journal.Journal].
-func (j *Journal) Members(ctx context.Context, id string) (<-chan []string, error) {
-	return j.self.Members(ctx, id)
+func (j *Journal) Members(ctx context.Context, id string, say func() []byte) (<-chan []journal.Member, error) {
+	return j.self.Members(ctx, id, say)
 }
 
 // Info implements [journal.Journal].

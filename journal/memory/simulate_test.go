@@ -120,13 +120,14 @@ func (w *workload) saw(who, what string) {
 }
 
 func (w *workload) member(ctx context.Context, name string) {
-	members, err := w.j.Client(name).Members(ctx, name)
+	count := 0
+	members, err := w.j.Client(name).Members(ctx, name, func() []byte { count++; return fmt.Append(nil, count/3) })
 	if err != nil {
 		w.t.Errorf("join: %v", err)
 		return
 	}
-	for ids := range members {
-		w.saw(name, strings.Join(ids, ","))
+	for alive := range members {
+		w.saw(name, fmt.Sprintf("%s", alive))
 	}
 }
 

@@ -20,9 +20,9 @@ type lonely struct {
 	id string
 }
 
-func (l lonely) Members(ctx context.Context, _ string) (<-chan []string, error) {
-	ids := make(chan []string, 1)
-	ids <- []string{l.id}
-	context.AfterFunc(ctx, func() { close(ids) })
-	return ids, nil
+func (l lonely) Members(ctx context.Context, _ string, _ func() []byte) (<-chan []journal.Member, error) {
+	alone := make(chan []journal.Member, 1)
+	alone <- []journal.Member{{ID: l.id}}
+	context.AfterFunc(ctx, func() { close(alone) })
+	return alone, nil
 }

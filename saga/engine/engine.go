@@ -19,6 +19,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -91,7 +92,7 @@ func (e *Engine) Ready() bool {
 
 // own keeps one loop running for each partition that falls to this engine.
 func (e *Engine) own(ctx context.Context) error {
-	members, err := e.Journal.Members(ctx, e.ID)
+	members, err := e.Journal.Members(ctx, e.ID, e.cuts.say)
 	if err != nil {
 		return fmt.Errorf("join orchestrators: %w", err)
 	}
@@ -101,8 +102,14 @@ func (e *Engine) own(ctx context.Context) error {
 			stop()
 		}
 	}()
+	var shared []string
 	for alive := range members {
-		mine := owned(e.ID, alive, e.partitions)
+		ids := e.hear(alive)
+		if slices.Equal(ids, shared) {
+			continue
+		}
+		shared = ids
+		mine := owned(e.ID, ids, e.partitions)
 		for p, stop := range loops {
 			if !mine[p] {
 				stop()
@@ -116,9 +123,22 @@ func (e *Engine) own(ctx context.Context) error {
 		}
 		e.shares.Store(int64(len(loops)))
 		e.joined.Store(true)
-		e.Log.Info("partitions shared out", "orchestrators", len(alive), "owned", len(loops))
+		e.Log.Info("partitions shared out", "orchestrators", len(ids), "owned", len(loops))
 	}
 	return nil
+}
+
+// hear returns the ids of all engines and takes what the others say.
+func (e *Engine) hear(alive []journal.Member) (ids []string) {
+	var others [][]byte
+	for _, m := range alive {
+		ids = append(ids, m.ID)
+		if m.ID != e.ID {
+			others = append(others, m.Said)
+		}
+	}
+	e.cuts.hear(others, e.clock.Now())
+	return ids
 }
 
 // start runs the loop of a partition and returns what stops it.

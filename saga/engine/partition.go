@@ -95,7 +95,7 @@ func (p *partition) loop(ctx context.Context, group *errgroup.Group, items <-cha
 		})
 	}
 	for p.woke = time.Now(); ; {
-		timer.Reset(min(p.untilNext(), journal.LongSilence/3))
+		timer.Reset(min(p.untilNext(), noteRest))
 		select {
 		case <-ctx.Done():
 			return ctx.Err()

@@ -90,23 +90,49 @@ func (c *counting) Prune(ctx context.Context, partition int, before uint64) erro
 	return c.Journal.Prune(ctx, partition, before)
 }
 
-// Who owns all partitions takes out what has ended in all of them at once; what runs
-// that go on hold up leaves partition by partition.
+// silent is a journal whose user says nothing to the others, as those of an earlier
+// release.
+type silent struct{ journal.Journal }
+
+func (s silent) Members(ctx context.Context, id string, _ func() []byte) (<-chan []journal.Member, error) {
+	return s.Journal.Members(ctx, id, nil)
+}
+
+// What has ended in all partitions is taken out at once, by one or several engines;
+// what runs that go on hold up, or who does not say what it needs, leaves partition by
+// partition.
 func TestPartitionsAreCutTogether(t *testing.T) {
 	for _, test := range []struct {
-		name  string
-		stays bool
-	}{{"together", false}, {"held up", true}} {
+		name          string
+		stays         bool
+		engines, mute int
+		cut, pruned   bool
+	}{
+		{"alone", false, 1, 0, true, false},
+		{"held up", true, 1, 0, true, true},
+		{"several engines", false, 3, 0, true, false},
+		{"several engines, held up", true, 3, 0, true, true},
+		{"none says anything", false, 2, 2, false, true},
+	} {
 		t.Run(test.name, func(t *testing.T) {
 			onStage(t, memory.Config{}, func(s *stage) {
-				count := &counting{Journal: s.broker.Client("a"), all: make(map[int]int)}
-				s.engine("a", func(c *engine.Config) { c.Journal, c.KeepAge = count, engine.MinKeepAge }, load(t, one))
+				all := make([]*counting, test.engines)
+				for i := range all {
+					id := fmt.Sprint("engine", i)
+					var j journal.Journal = s.broker.Client(id)
+					if i < test.mute {
+						j = silent{j}
+					}
+					all[i] = &counting{Journal: j, all: make(map[int]int)}
+					s.engine(id, func(c *engine.Config) { c.Journal, c.KeepAge = all[i], engine.MinKeepAge }, load(t, one))
+				}
 				s.serve(func(c events.Entry) answer {
 					if c.Subject.Run == run("stays") {
 						return answer{}
 					}
 					return completed
 				})
+				passes(time.Second)
 				if test.stays {
 					s.start("one", "stays", `{"n":1}`)
 				}
@@ -125,12 +151,18 @@ func TestPartitionsAreCutTogether(t *testing.T) {
 						t.Errorf("run %d has not left:\n%s", i, told)
 					}
 				}
-				cuts, prunings := count.all[journal.EveryPartition], len(count.all)
-				if cuts > 0 {
-					prunings--
+				cuts, prunings := 0, 0
+				for _, c := range all {
+					for partition, n := range c.all {
+						if partition == journal.EveryPartition {
+							cuts += n
+						} else {
+							prunings += n
+						}
+					}
 				}
-				if cuts == 0 || (prunings > 0) != test.stays {
-					t.Errorf("prunings by partition: %v", count.all)
+				if (cuts > 0) != test.cut || (prunings > 0) != test.pruned {
+					t.Errorf("%d cuts, %d prunings of a partition", cuts, prunings)
 				}
 			})
 		})

@@ -17,8 +17,7 @@ import (
 //	      => its own messages leave, after KeepAge or when there are more than KeepRuns
 //
 // They leave together: all that lies before the first message of the oldest run
-// that stays is pruned in one go, and that of all partitions in one cut where one
-// engine owns them. What ended behind a run that goes on for long stays with it,
+// that stays is pruned in one go, that of all partitions in one cut. What ended behind a run that goes on for long stays with it,
 // unless that becomes more than KeepRuns again: then the oldest leave one by one,
 // which costs more. What another partition holds up leaves without it after a while.
 //
@@ -117,11 +116,11 @@ func (p *partition) runErrand(ctx context.Context, e *errand) error {
 func (p *partition) prune(ctx context.Context, e *errand) error {
 	p.cuts.may(e.prune, e.pruned)
 	p.cuts.need(p.number, e.needs)
-	if e.alone || !p.cuts.together() {
+	if e.alone {
 		e.below = e.prune
 		return persist(ctx, p.log, "pruning the journal", func() error { return p.Journal.Prune(ctx, p.number, e.prune) })
 	}
-	before := p.cuts.begin(time.Now())
+	before := p.cuts.begin(p.clock.Now())
 	if before == 0 {
 		return nil
 	}
@@ -145,7 +144,7 @@ func (p *partition) errandDone(e *errand) {
 // on, what has to be kept, and what may not leave yet.
 func (p *partition) needs(mark uint64) note {
 	low := min(p.ledger.low(needsNothing), p.ledger.gone.above(mark))
-	return note{max(mark, low), p.woke}
+	return note{max(mark, low), p.clock.Now()}
 }
 
 // note lets others know what the partition needs, and hears what has left.

@@ -20,7 +20,9 @@ func Plan(seed uint64) Options {
 	if d.chance(0.005, "plan large") {
 		o = Options{Ingest: o.Ingest}
 	}
-	o.Leave = d.chance(0.3, "plan leave")
+	if o.Leave = d.chance(0.3, "plan leave"); o.Leave && o.Chaos > 0 { // some leave while others begin and processes die
+		o.Chaos = d.between(40*time.Second, 4*time.Minute, "plan long chaos")
+	}
 	if o.Ingest {
 		o.Storm, o.Again = d.chance(0.3, "plan storm"), d.chance(0.2, "plan again")
 	} else {

@@ -88,10 +88,28 @@ type fragile struct {
 
 // Append implements [journal.Journal].
 func (f fragile) Append(ctx context.Context, messages ...events.Message) error {
-	f.l.maybeDie("before", messages)
+	if len(messages) == 0 {
+		return f.Journal.Append(ctx)
+	}
+	f.l.maybeDie("before", "an append", messages[0].Subject)
 	err := f.Journal.Append(ctx, messages...)
 	if err == nil {
-		f.l.maybeDie("behind", messages)
+		f.l.maybeDie("behind", "an append", messages[0].Subject)
+	}
+	return err
+}
+
+// Prune implements [journal.Journal].
+func (f fragile) Prune(ctx context.Context, partition int, before uint64) error {
+	what := "a pruning"
+	if partition == journal.EveryPartition {
+		what = "a cut"
+	}
+	f.l.w.count(what)
+	f.l.maybeDie("before", what, strconv.Itoa(partition))
+	err := f.Journal.Prune(ctx, partition, before)
+	if err == nil {
+		f.l.maybeDie("behind", what, strconv.Itoa(partition))
 	}
 	return err
 }
@@ -113,13 +131,14 @@ func (p paced) Next(ctx context.Context) (journal.Record, error) {
 	return p.Feed.Next(ctx)
 }
 
-func (l *life) maybeDie(when string, messages []events.Message) {
-	if len(messages) == 0 || l.w.since() > l.w.options.Chaos {
+// maybeDie kills the process before or behind what it asks of the journal.
+func (l *life) maybeDie(when, what, word string) {
+	if l.w.since() > l.w.options.Chaos {
 		return
 	}
 	at := strconv.FormatInt(int64(l.w.since()), 10)
-	if l.w.dice.chance(l.w.options.crashPoint(), when, l.id, messages[0].Subject, at) {
-		l.w.count("died " + when + " an append")
+	if l.w.dice.chance(l.w.options.crashPoint(), when, l.id, word, at) {
+		l.w.count("died " + when + " " + what)
 		l.kill()
 	}
 }
