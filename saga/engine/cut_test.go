@@ -1,8 +1,11 @@
 package engine
 
 import (
+	"strconv"
 	"testing"
 	"time"
+
+	"segue/journal"
 )
 
 func TestCuts(t *testing.T) {
@@ -118,5 +121,35 @@ func TestCutDuringErrand(t *testing.T) {
 	p.errandDone(&e)
 	if left := p.ledger.gone.leaving; len(left) != 1 || left[0].run != "c" {
 		t.Errorf("%v are to leave yet, want c", left)
+	}
+}
+
+// What is held up is pruned by a partition alone only when there is too much of it to
+// leave one by one.
+func TestFloodIsPruned(t *testing.T) {
+	t.Parallel()
+	for _, runs := range []int{leaveBatch, flood} {
+		p, _ := benchPartition(t)
+
+		var err error
+		if p.clock, err = journal.NewClock(t.Context(), p.Journal); err != nil {
+			t.Fatal(err)
+		}
+		ended := p.clock.Now().Add(-p.KeepAge)
+		for i := range runs {
+			first := uint64(10 * (i + 1))
+			p.ledger.gone.leaving = append(p.ledger.gone.leaving, departure{run: strconv.Itoa(i), ended: ended, first: first, last: first + 5})
+		}
+		if e, _ := p.errand(); e.prune == 0 || e.alone {
+			t.Errorf("of %d runs that may leave: %+v, want a cut", runs, e)
+		}
+		p.marked, p.pruned = p.ledger.gone.leaving[runs-1].last+1, time.Time{}
+		p.awaitedSince = p.awaitedSince.Add(-heldWait)
+		if e, _ := p.errand(); e.alone != (runs == flood) {
+			t.Errorf("of %d runs that have waited for a cut: alone %t", runs, e.alone)
+		}
+		if e, _ := p.errand(); len(e.leave) != leaveBatch {
+			t.Errorf("of %d runs %d leave one by one, want %d", runs, len(e.leave), leaveBatch)
+		}
 	}
 }

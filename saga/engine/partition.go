@@ -32,11 +32,12 @@ type partition struct {
 	unsaved  int          // messages read since the last snapshot
 	tidying  bool         // an errand is being done, or a snapshot stored
 	pruned   time.Time    // when something was last to be pruned
+	parted   time.Time    // when runs last left one by one
 	noted    time.Time    // when it was last said what the partition needs
 
 	below        uint64 // all the partition's messages below have left the journal
 	marked       uint64 // and those below are to
-	awaited      uint64 // what was marked at awaitedSince and has not left yet; 0 for nothing
+	awaited      uint64 // all that might leave at awaitedSince lay below; 0 for nothing
 	awaitedSince time.Time
 }
 

@@ -4,7 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
-	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -74,20 +74,24 @@ func TestUnreadRunsStay(t *testing.T) {
 	}
 }
 
-func partitionOf(run string) int { return events.PartitionOf(run, journal.DefaultPartitions) }
-
-// counting counts prunings by what they are of.
+// counting counts how runs leave.
 type counting struct {
 	journal.Journal
-	mu  sync.Mutex
-	all map[int]int // by partition
+	cuts, prunings, runs *atomic.Int64
 }
 
-func (c *counting) Prune(ctx context.Context, partition int, before uint64) error {
-	c.mu.Lock()
-	c.all[partition]++
-	c.mu.Unlock()
+func (c counting) Prune(ctx context.Context, partition int, before uint64) error {
+	if partition == journal.EveryPartition {
+		c.cuts.Add(1)
+	} else {
+		c.prunings.Add(1)
+	}
 	return c.Journal.Prune(ctx, partition, before)
+}
+
+func (c counting) Purge(ctx context.Context, run string) error {
+	c.runs.Add(1)
+	return c.Journal.Purge(ctx, run)
 }
 
 // silent is a journal whose user says nothing to the others, as those of an earlier
@@ -99,14 +103,13 @@ func (s silent) Members(ctx context.Context, id string, _ func() []byte) (<-chan
 }
 
 // What has ended in all partitions is taken out at once, by one or several engines;
-// what runs that go on hold up, or who does not say what it needs, leaves partition by
-// partition.
+// what runs that go on hold up, or who does not say what it needs, leaves run by run.
 func TestPartitionsAreCutTogether(t *testing.T) {
 	for _, test := range []struct {
 		name          string
 		stays         bool
 		engines, mute int
-		cut, pruned   bool
+		cut, parted   bool
 	}{
 		{"alone", false, 1, 0, true, false},
 		{"held up", true, 1, 0, true, true},
@@ -116,15 +119,14 @@ func TestPartitionsAreCutTogether(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			onStage(t, memory.Config{}, func(s *stage) {
-				all := make([]*counting, test.engines)
-				for i := range all {
-					id := fmt.Sprint("engine", i)
-					var j journal.Journal = s.broker.Client(id)
+				count := counting{nil, new(atomic.Int64), new(atomic.Int64), new(atomic.Int64)}
+				for i := range test.engines {
+					id, mine := fmt.Sprint("engine", i), count
+					mine.Journal = s.broker.Client(id)
 					if i < test.mute {
-						j = silent{j}
+						mine.Journal = silent{mine.Journal}
 					}
-					all[i] = &counting{Journal: j, all: make(map[int]int)}
-					s.engine(id, func(c *engine.Config) { c.Journal, c.KeepAge = all[i], engine.MinKeepAge }, load(t, one))
+					s.engine(id, func(c *engine.Config) { c.Journal, c.KeepAge = mine, engine.MinKeepAge }, load(t, one))
 				}
 				s.serve(func(c events.Entry) answer {
 					if c.Subject.Run == run("stays") {
@@ -133,38 +135,60 @@ func TestPartitionsAreCutTogether(t *testing.T) {
 					return completed
 				})
 				passes(time.Second)
-				if test.stays {
-					s.start("one", "stays", `{"n":1}`)
-				}
 				const runs = 50
 				for i := range runs {
+					if test.stays && i == runs/2 {
+						s.start("one", "stays", `{"n":1}`)
+					}
 					s.start("one", fmt.Sprint(i), `{"n":1}`)
 					passes(time.Second)
 				}
 				passes(8 * time.Minute)
-				for i := range runs {
-					id := run(fmt.Sprint(i))
-					if test.stays && partitionOf(id) == partitionOf(run("stays")) {
-						continue
-					}
-					if told := s.told(id); told != "" {
-						t.Errorf("run %d has not left:\n%s", i, told)
-					}
+				if n := s.inJournal(runs); n != 0 {
+					t.Errorf("%d runs have not left", n)
 				}
-				cuts, prunings := 0, 0
-				for _, c := range all {
-					for partition, n := range c.all {
-						if partition == journal.EveryPartition {
-							cuts += n
-						} else {
-							prunings += n
-						}
-					}
+				if test.stays && s.told(run("stays")) == "" {
+					t.Error("a run that goes on has left")
 				}
-				if (cuts > 0) != test.cut || (prunings > 0) != test.pruned {
-					t.Errorf("%d cuts, %d prunings of a partition", cuts, prunings)
+				cuts, parted := count.cuts.Load(), count.runs.Load()
+				if (cuts > 0) != test.cut || (parted > 0) != test.parted || count.prunings.Load() > 0 {
+					t.Errorf("%d cuts, %d runs one by one, %d prunings of a partition", cuts, parted, count.prunings.Load())
 				}
 			})
 		})
 	}
+}
+
+// reluctant is a journal that takes its time for each run that leaves.
+type reluctant struct{ journal.Journal }
+
+func (r reluctant) Purge(ctx context.Context, run string) error {
+	time.Sleep(time.Second)
+	return r.Journal.Purge(ctx, run)
+}
+
+// Many runs leave one by one, however long it takes, and nobody takes what was read
+// for out of date.
+func TestRunsLeaveSlowly(t *testing.T) {
+	onStage(t, memory.Config{Partitions: 1}, func(s *stage) {
+		s.engine("a", func(c *engine.Config) { c.Journal, c.KeepAge = reluctant{c.Journal}, engine.MinKeepAge }, load(t, one))
+		s.serve(func(c events.Entry) answer {
+			if c.Subject.Run == run("stays") {
+				return answer{}
+			}
+			return completed
+		})
+		s.start("one", "stays", `{"n":1}`)
+		const runs = 100
+		for i := range runs {
+			s.start("one", fmt.Sprint(i), `{"n":1}`)
+		}
+		passes(10 * time.Minute)
+		if n := s.inJournal(runs); n != 0 {
+			t.Errorf("%d runs have not left", n)
+		}
+		if n := s.logs.count("partition is read again"); n != 0 {
+			t.Errorf("the partition was read again %d times", n)
+		}
+	})
 }

@@ -16,10 +16,10 @@ import (
 //	ended => one message in the history, within keepRest
 //	      => its own messages leave, after KeepAge or when there are more than KeepRuns
 //
-// They leave together: all that lies before the first message of the oldest run
-// that stays is pruned in one go, that of all partitions in one cut. What ended behind a run that goes on for long stays with it,
-// unless that becomes more than KeepRuns again: then the oldest leave one by one,
-// which costs more. What another partition holds up leaves without it after a while.
+// They leave together: all that lies before the first message of the oldest run that
+// stays, of any partition, goes in one cut. What a run that goes on holds up for
+// heldWait leaves run by run, message by message, which costs as much as storing it;
+// and partition by partition, for which the broker stands still, if that is too slow.
 //
 // A subject that was written once is free when its message has left. What could
 // still want to write on it are orchestrators and participants that stood still;
@@ -32,7 +32,8 @@ import (
 // run may leave. Who has begun with the one before finds it replaced, see unreplaced.
 
 const (
-	// keepBatch is how many runs are kept in one go, leaveBatch how many leave one by one.
+	// keepBatch is how many runs are kept in one go, leaveBatch how many, at most, leave
+	// one by one.
 	keepBatch  = 64
 	leaveBatch = 256
 	// keepRest is how long a run that has ended may wait for others to be kept with: it
@@ -42,8 +43,10 @@ const (
 	// fewer may have to wait for one.
 	pruneBatch = 1000
 	pruneRest  = 30 * time.Second
-	// pruneWait is how long a partition waits for the others before it prunes alone.
-	pruneWait = 2 * time.Minute
+	// heldWait is how long runs that may leave wait for a cut before they leave one by
+	// one, and flood how many of them, in a partition, it prunes alone.
+	heldWait = 2 * time.Minute
+	flood    = 8 * pruneBatch
 	// tidyRest is how often a partition looks what may leave.
 	tidyRest = time.Second
 )
@@ -55,7 +58,7 @@ type errand struct {
 	prune  uint64   // everything below leaves
 	pruned int      // so many runs that were not to be pruned before
 	needs  note     // what the partition needs then
-	alone  bool     // without waiting for other partitions
+	alone  bool     // of this partition only
 	leave  []departure
 	below  uint64 // what prune came to: all below has left
 }
@@ -69,6 +72,7 @@ func (p *partition) errand() (e errand, next time.Time) {
 		return errand{keep: gone.keeping[:n:n]}, next
 	}
 	n, next := gone.due(now, p.KeepAge, p.keepRuns())
+	held := p.held(n, now)
 	if n == 0 {
 		return errand{}, next
 	}
@@ -76,15 +80,29 @@ func (p *partition) errand() (e errand, next time.Time) {
 	count, mark := gone.below(n, low)
 	before, _ := gone.below(n, p.marked)
 	fresh := count - before
-	waits := p.awaited > 0
-	if fresh >= pruneBatch || (fresh > 0 || waits) && now.Sub(p.pruned) >= pruneRest {
+	if fresh >= pruneBatch || (fresh > 0 || p.marked > p.below) && now.Sub(p.pruned) >= pruneRest {
 		p.pruned = now
-		return errand{save: p.snapshot(), prune: mark, pruned: fresh, needs: p.needs(mark), alone: waits && now.Sub(p.awaitedSince) >= pruneWait}, next
+		return errand{save: p.snapshot(), prune: mark, pruned: fresh, needs: p.needs(mark), alone: held && count >= flood}, next
 	}
-	if held := n - count - p.keepRuns(); held > 0 {
-		return errand{save: p.snapshot(), leave: slices.Clone(gone.leaving[:min(held, leaveBatch)])}, next
+	if held && (n >= leaveBatch || now.Sub(p.parted) >= pruneRest) {
+		p.parted = now
+		return errand{save: p.snapshot(), leave: slices.Clone(gone.leaving[:min(n, leaveBatch)])}, next
 	}
 	return errand{}, now.Add(tidyRest)
+}
+
+// held says, of the n runs that may leave, whether no cut has come to them for
+// heldWait.
+func (p *partition) held(n int, now time.Time) bool {
+	if n == 0 {
+		p.awaited = 0
+		return false
+	}
+	if p.awaited <= p.below { // has come, or was not awaited
+		_, p.awaited = p.ledger.gone.below(n, needsNothing)
+		p.awaitedSince = now
+	}
+	return now.Sub(p.awaitedSince) >= heldWait
 }
 
 // keepRuns is the partition's share of KeepRuns.
@@ -103,6 +121,10 @@ func (p *partition) runErrand(ctx context.Context, e *errand) error {
 		err = p.prune(ctx, e)
 	}
 	for i := 0; i < len(e.leave) && err == nil; i++ {
+		if time.Since(e.save.taken) > journal.LongSilence/2 { // the rest with a snapshot of its own
+			e.leave = e.leave[:i]
+			break
+		}
 		err = persist(ctx, p.log, "taking a run out of the journal", func() error { return p.Journal.Purge(ctx, e.leave[i].run) })
 	}
 	if err != nil {
@@ -161,12 +183,6 @@ func (p *partition) haveLeft(below uint64) {
 	if below > p.below {
 		p.below = below
 		p.Metrics.left(p.ledger.gone.pruned(below))
-	}
-	if p.awaited <= p.below { // has come to pass
-		p.awaited = 0
-	}
-	if p.awaited == 0 && p.marked > p.below {
-		p.awaited, p.awaitedSince = p.marked, p.clock.Now()
 	}
 }
 
