@@ -49,8 +49,8 @@ var engine = []Mutant{
 		Bug:   "A run counts as kept in the history before the history has stored it, and leaves the journal.",
 		Bit:   "Every deletion behind a copy that nobody waited for.",
 		File:  "saga/engine/retain.go",
-		Old:   "return p.keep(ctx, e.keep) })",
-		New:   "_ = p.keep(ctx, e.keep); return nil })",
+		Old:   "return p.keep(ctx, list) })",
+		New:   "_ = p.keep(ctx, list); return nil })",
 		Tests: []Test{{"./saga/engine", "TestHistoryOutOfReach"}},
 	},
 	{

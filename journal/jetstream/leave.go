@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/nats-io/nats.go/jetstream"
+	"golang.org/x/sync/errgroup"
 
 	"segue/events"
 	"segue/journal"
@@ -57,21 +58,36 @@ func (j *Journal) Purge(ctx context.Context, run string) error {
 	}
 	err = j.patiently(ctx, "purge run "+run, func(ctx context.Context) error {
 		s, err := j.stream(ctx, RunsStream)
-		if err == nil && s.CachedInfo().Config.DenyDelete { // a journal of an earlier release: that cannot be taken back
+		if err != nil {
+			return err
+		}
+		if s.CachedInfo().Config.DenyDelete { // a journal of an earlier release: that cannot be taken back
 			last := records[len(records)-1].Sequence
 			return s.Purge(ctx, jetstream.WithPurgeSubject(events.RunFilter(run)), jetstream.WithPurgeSequence(last+1))
 		}
-		for len(records) > 0 && err == nil {
-			if err = deleteMessage(ctx, s, records[0].Sequence); err == nil {
-				records = records[1:]
-			}
-		}
-		return err
+		return deleteMessages(ctx, s, records)
 	})
 	if err != nil {
 		return fmt.Errorf("purge run %s: %w", run, err)
 	}
 	return nil
+}
+
+// deletesInFlight is how many messages of a run are taken out at a time.
+const deletesInFlight = 16
+
+// deleteMessages takes the messages of a run out, the first before all others: what
+// is left of a run without its start, should the rest fail, is no run.
+func deleteMessages(ctx context.Context, s jetstream.Stream, records []journal.Record) error {
+	if err := deleteMessage(ctx, s, records[0].Sequence); err != nil {
+		return err
+	}
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(deletesInFlight)
+	for _, r := range records[1:] {
+		group.Go(func() error { return deleteMessage(ctx, s, r.Sequence) })
+	}
+	return group.Wait()
 }
 
 // codeDeleteFailed is the server's answer when there is no such message, among

@@ -4,8 +4,6 @@ import (
 	"strconv"
 	"testing"
 	"time"
-
-	"segue/journal"
 )
 
 func TestCuts(t *testing.T) {
@@ -130,11 +128,6 @@ func TestFloodIsPruned(t *testing.T) {
 	t.Parallel()
 	for _, runs := range []int{leaveBatch, flood} {
 		p, _ := benchPartition(t)
-
-		var err error
-		if p.clock, err = journal.NewClock(t.Context(), p.Journal); err != nil {
-			t.Fatal(err)
-		}
 		ended := p.clock.Now().Add(-p.KeepAge)
 		for i := range runs {
 			first := uint64(10 * (i + 1))

@@ -54,7 +54,7 @@ func (d *departures) toKeep(now time.Time) int {
 	if now.Before(d.keepAt()) {
 		return 0
 	}
-	return min(keepBatch, len(d.keeping))
+	return min(maxStates, len(d.keeping))
 }
 
 // kept says that the first n are in the history.

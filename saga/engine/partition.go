@@ -30,6 +30,7 @@ type partition struct {
 	began    time.Time    // when reading began
 	sequence uint64       // of the message read last
 	unsaved  int          // messages read since the last snapshot
+	keeping  bool         // runs are being kept in the history
 	tidying  bool         // an errand is being done, or a snapshot stored
 	pruned   time.Time    // when something was last to be pruned
 	parted   time.Time    // when runs last left one by one
@@ -87,7 +88,7 @@ func (p *partition) leave() {
 func (p *partition) loop(ctx context.Context, group *errgroup.Group, items <-chan item) error {
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
-	done := make(chan func(), p.Window+2) // has room for all that is done beside the loop
+	done := make(chan func(), p.Window+3) // has room for all that is done beside the loop
 	beside := func(work func() error, landed func()) {
 		group.Go(func() error {
 			err := work()
@@ -142,15 +143,18 @@ func (p *partition) decide(ctx context.Context, beside func(work func() error, l
 	}
 }
 
-// tidy takes care of what has ended, and of snapshots, one after the other.
+// tidy takes care of what has ended and, beside that, of what may leave and of
+// snapshots, one after the other.
 func (p *partition) tidy(ctx context.Context, beside func(work func() error, landed func())) {
+	now := p.clock.Now()
+	p.keepEnded(ctx, now, beside)
 	if p.tidying { // what leaves meanwhile is entered when the errand is
 		p.ledger.tidy = time.Time{} // asked anew when that is done
 		return
 	}
 	p.note()
 	// To look what may leave is to look at every run: not each time round.
-	if now := p.clock.Now(); p.ledger.gone.toKeep(now) > 0 || !now.Before(p.ledger.tidy) {
+	if !now.Before(p.ledger.tidy) {
 		var e errand
 		if e, p.ledger.tidy = p.errand(); !e.none() {
 			p.tidying, p.ledger.tidy = true, time.Time{}
@@ -179,7 +183,7 @@ func (p *partition) untilNext() time.Duration {
 		return time.Hour
 	}
 	next := p.ledger.tidy
-	if keep := p.ledger.gone.keepAt(); !p.tidying && !keep.IsZero() && (next.IsZero() || keep.Before(next)) {
+	if keep := p.ledger.gone.keepAt(); !p.keeping && !keep.IsZero() && (next.IsZero() || keep.Before(next)) {
 		next = keep
 	}
 	if due := p.ledger.next(); !due.IsZero() && p.flying < p.Window && (next.IsZero() || due.Before(next)) {

@@ -32,8 +32,8 @@ import (
 // run may leave. Who has begun with the one before finds it replaced, see unreplaced.
 
 const (
-	// keepBatch is how many runs are kept in one go, leaveBatch how many, at most, leave
-	// one by one.
+	// keepBatch is how many runs are worth keeping in one go, leaveBatch how many, at
+	// most, leave one by one.
 	keepBatch  = 64
 	leaveBatch = 256
 	// keepRest is how long a run that has ended may wait for others to be kept with: it
@@ -44,16 +44,16 @@ const (
 	pruneBatch = 1000
 	pruneRest  = 30 * time.Second
 	// heldWait is how long runs that may leave wait for a cut before they leave one by
-	// one, and flood how many of them, in a partition, it prunes alone.
-	heldWait = 2 * time.Minute
-	flood    = 8 * pruneBatch
+	// one, or pruneRest if a partition has heldBatch of them; a flood it prunes alone.
+	heldWait  = 2 * time.Minute
+	heldBatch = 2 * pruneBatch
+	flood     = 8 * pruneBatch
 	// tidyRest is how often a partition looks what may leave.
 	tidyRest = time.Second
 )
 
-// errand is one go of it, done beside the loop.
+// errand is one go of leaving, done beside the loop.
 type errand struct {
-	keep   []departure
 	save   snapshot // before anything leaves
 	prune  uint64   // everything below leaves
 	pruned int      // so many runs that were not to be pruned before
@@ -63,14 +63,11 @@ type errand struct {
 	below  uint64 // what prune came to: all below has left
 }
 
-func (e errand) none() bool { return len(e.keep)+len(e.leave) == 0 && e.prune == 0 }
+func (e errand) none() bool { return len(e.leave) == 0 && e.prune == 0 }
 
 // errand returns what is to be done next, or when to ask again.
 func (p *partition) errand() (e errand, next time.Time) {
 	gone, now := &p.ledger.gone, p.clock.Now()
-	if n := gone.toKeep(now); n > 0 {
-		return errand{keep: gone.keeping[:n:n]}, next
-	}
 	n, next := gone.due(now, p.KeepAge, p.keepRuns())
 	held := p.held(n, now)
 	if n == 0 {
@@ -91,8 +88,8 @@ func (p *partition) errand() (e errand, next time.Time) {
 	return errand{}, now.Add(tidyRest)
 }
 
-// held says, of the n runs that may leave, whether no cut has come to them for
-// heldWait.
+// held says, of the n runs that may leave, whether they have waited for a cut for too
+// long.
 func (p *partition) held(n int, now time.Time) bool {
 	if n == 0 {
 		p.awaited = 0
@@ -102,18 +99,15 @@ func (p *partition) held(n int, now time.Time) bool {
 		_, p.awaited = p.ledger.gone.below(n, needsNothing)
 		p.awaitedSince = now
 	}
-	return now.Sub(p.awaitedSince) >= heldWait
+	waited := now.Sub(p.awaitedSince)
+	return waited >= heldWait || n >= heldBatch && waited >= pruneRest
 }
 
 // keepRuns is the partition's share of KeepRuns.
 func (p *partition) keepRuns() int { return (p.KeepRuns + p.partitions - 1) / p.partitions }
 
-// runErrand does the errand: keeping however long it takes, leaving while the
-// snapshot is young.
+// runErrand does the errand while its snapshot is young.
 func (p *partition) runErrand(ctx context.Context, e *errand) error {
-	if len(e.keep) > 0 {
-		return persist(ctx, p.log, "keeping runs in the history", func() error { return p.keep(ctx, e.keep) })
-	}
 	ctx, cancel := context.WithTimeoutCause(ctx, journal.LongSilence, errOutdated)
 	defer cancel()
 	err := persist(ctx, p.log, "storing a snapshot", func() error { return p.save(ctx, e.save) })
@@ -153,10 +147,7 @@ func (p *partition) prune(ctx context.Context, e *errand) error {
 
 // errandDone enters what an errand has done.
 func (p *partition) errandDone(e *errand) {
-	gone := &p.ledger.gone
-	gone.kept(len(e.keep))
-	gone.left(len(e.leave))
-	p.Metrics.kept(len(e.keep))
+	p.ledger.gone.left(len(e.leave))
 	p.Metrics.left(len(e.leave))
 	p.marked = max(p.marked, e.prune)
 	p.haveLeft(max(e.below, p.cuts.below()))
@@ -184,6 +175,24 @@ func (p *partition) haveLeft(below uint64) {
 		p.below = below
 		p.Metrics.left(p.ledger.gone.pruned(below))
 	}
+}
+
+// keepEnded has what has ended kept in the history.
+func (p *partition) keepEnded(ctx context.Context, now time.Time, beside func(work func() error, landed func())) {
+	gone := &p.ledger.gone
+	n := gone.toKeep(now)
+	if n == 0 || p.keeping {
+		return
+	}
+	p.keeping = true
+	list := gone.keeping[:n:n]
+	beside(func() error {
+		return persist(ctx, p.log, "keeping runs in the history", func() error { return p.keep(ctx, list) })
+	}, func() {
+		p.keeping, p.ledger.tidy = false, time.Time{} // more of them may leave by number
+		gone.kept(n)
+		p.Metrics.kept(n)
+	})
 }
 
 // keep stores runs in the history. One that is there already, kept by an owner

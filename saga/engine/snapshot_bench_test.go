@@ -10,6 +10,7 @@ import (
 
 	"segue/document"
 	"segue/events"
+	"segue/journal"
 	"segue/journal/memory"
 	"segue/saga"
 	"segue/sagas"
@@ -70,5 +71,8 @@ func benchPartition(b testing.TB) (*partition, *saga.Definition) {
 		b.Fatal(err)
 	}
 	e.partitions = 1
+	if e.clock, err = journal.NewClock(context.Background(), e.Journal); err != nil {
+		b.Fatal(err)
+	}
 	return newPartition(e, 0), d
 }
