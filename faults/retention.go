@@ -5,6 +5,8 @@ package main
 import (
 	"context"
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
 	"time"
 
@@ -22,56 +24,50 @@ func init() {
 	register(Fault{
 		Name:  "retention",
 		Goal:  "every run that passes is kept in the history once and leaves the journal; memory of nats-server and orchestrator is the same in the second half as in the second quarter (medians, +20 %)",
-		Limit: 4 * time.Minute, LongLimit: 40 * time.Minute,
+		Limit: 6 * time.Minute, LongLimit: 40 * time.Minute,
 		LongOnly: true, // a run stays for a minute at least
 		Run:      retention,
+	})
+	register(Fault{
+		Name:  "held-up",
+		Goal:  "runs leave the journal behind one that goes on; storing is never held up for longer than 2 s",
+		Limit: 10 * time.Minute, LongLimit: 30 * time.Minute,
+		LongOnly: true, // what is held up leaves after some minutes
+		Run:      heldUp,
 	})
 }
 
 // retention lets runs pass through the journal. They are written ready, by the
-// core itself, so that it takes minutes: the orchestrator has to follow each, keep
+// core itself, so that it takes minutes: the orchestrators have to follow each, keep
 // it and take it out. None leaves within a minute (engine.MinKeepAge), which is what
 // the journal holds at any time.
 func retention(ctx context.Context, b *Bench) (r Report, err error) {
-	runs, rate := b.Pick(40_000, 1_000_000), 1_500
 	const keep = 1_000
-	f, err := fleet.Start(ctx, fleet.Config{
-		Programs: b.Programs, Dir: b.Dir, Members: []string{"orchestrator-1", "orchestrator-2"}, Sync: "2m",
-		Args: map[string][]string{"orchestrator": {"--keep-runs", fmt.Sprint(keep), "--log-level", "warn"}},
-	})
+	runs := b.Pick(40_000, 1_000_000)
+	f, c, err := b.keeping(ctx, keep)
 	if err != nil {
 		return r, err
 	}
-	b.fleets = append(b.fleets, f)
-	b.Defer(f.Close)
-	c, err := fleet.Dial(f.URL)
-	if err != nil {
-		return r, err
-	}
-	b.Defer(c.Close)
-	begin := time.Now()
+	p := passage{c: c, rate: 1_500, began: time.Now()}
 	var memory [2][]int64 // of broker and orchestrator, at each twentieth
 	const samples = 20
-	for done := 0; done < runs; {
-		for next := done + runs/samples; done < next; done += passBatch {
-			if err := pass(ctx, c, done); err != nil {
-				return r, err
-			}
-			pause(ctx, time.Until(begin.Add(time.Duration(done)*time.Second/time.Duration(rate))))
+	for range samples {
+		if err := p.pass(ctx, runs/samples); err != nil {
+			return r, err
 		}
-		for i, p := range []*fleet.Process{f.Broker(), f.Member("orchestrator-1")} {
-			now, _ := p.Memory()
+		for i, program := range []*fleet.Process{f.Broker(), f.Member("orchestrator-1")} {
+			now, _ := program.Memory()
 			memory[i] = append(memory[i], now)
 		}
-		b.Log("%d runs in %v: nats-server %d MiB, orchestrator %d MiB", done, time.Since(begin).Round(time.Second),
+		b.Log("%d runs in %v: nats-server %d MiB, orchestrator %d MiB", p.done, time.Since(p.began).Round(time.Second),
 			memory[0][len(memory[0])-1]>>20, memory[1][len(memory[1])-1]>>20)
 	}
-	r.Did = fmt.Sprintf("%d runs of %d messages in %v, %d kept in the journal", runs, fleet.MessagesOfIngest, time.Since(begin).Round(time.Second), keep)
-	err = fleet.Await(ctx, func() error { return haveLeft(ctx, c, runs, keep) })
-	if err != nil {
+	r.Did = fmt.Sprintf("%d runs of %d messages in %v, %d kept in the journal", p.done, fleet.MessagesOfIngest, time.Since(p.began).Round(time.Second), keep)
+	if err := fleet.Await(ctx, func() error { return haveLeft(ctx, c, p.done, keep, 0) }); err != nil {
 		return r, err
 	}
-	r.Note("all left, and are in the history once, %v after the first began", time.Since(begin).Round(time.Second))
+	r.Note("all left, and are in the history once, %v after the first began", time.Since(p.began).Round(time.Second))
+	r.Note("%d were stored at a time within %v (p99), %v at most", passBatch, p.percentile(0.99), p.percentile(1))
 	for i, name := range []string{"nats-server", "an orchestrator of two"} {
 		m := memory[i]
 		// What a garbage collector has not returned yet is more or less at any moment.
@@ -80,6 +76,83 @@ func retention(ctx context.Context, b *Bench) (r Report, err error) {
 		r.Want(!b.Long || late <= early+early/5, "%s: %d MiB in the second quarter, %d MiB in the second half (medians; at most %d MiB)", name, early>>20, late>>20, slices.Max(m)>>20)
 	}
 	return r, nil
+}
+
+// heldUp does the same, slower, behind a run that goes on. Nothing can be cut off
+// the journal then.
+func heldUp(ctx context.Context, b *Bench) (r Report, err error) {
+	const keep, most = 20_000, 2 * time.Second
+	runs := b.Pick(40_000, 120_000)
+	_, c, err := b.keeping(ctx, keep)
+	if err != nil {
+		return r, err
+	}
+	begins := events.Event{ID: "stays", Source: fleet.Source, Type: events.TypeRunRequested, DataContentType: events.JSON, Data: []byte(`{"do":"ok","at":"","ms":0}`)}
+	if err := c.Publish(ctx, events.Encode(events.StartSubject("act").String(), begins)); err != nil { // and waits for an actor
+		return r, err
+	}
+	p := passage{c: c, rate: 200, began: time.Now()}
+	if err := p.pass(ctx, runs); err != nil {
+		return r, err
+	}
+	r.Did = fmt.Sprintf("%d runs of %d messages behind one that goes on, in %v, %d kept in the journal", p.done, fleet.MessagesOfIngest, time.Since(p.began).Round(time.Second), keep)
+	if err := fleet.Await(ctx, func() error { return haveLeft(ctx, c, p.done, keep, 1) }); err != nil {
+		return r, err
+	}
+	r.Note("all others left, and are in the history once, %v after the first began", time.Since(p.began).Round(time.Second))
+	r.Want(p.percentile(1) <= most, "%d were stored at a time within %v (p99), %v at most", passBatch, p.percentile(0.99), p.percentile(1))
+	return r, nil
+}
+
+// keeping starts a broker and two orchestrators that keep so many runs in the journal.
+func (b *Bench) keeping(ctx context.Context, keep int) (*fleet.Fleet, *fleet.Client, error) {
+	saga := filepath.Join(b.Dir, "act.yaml")
+	if err := os.WriteFile(saga, actSaga, 0o600); err != nil {
+		return nil, nil, err
+	}
+	f, err := fleet.Start(ctx, fleet.Config{
+		Programs: b.Programs, Dir: b.Dir, Members: []string{"orchestrator-1", "orchestrator-2"}, Sagas: []string{saga}, Sync: "2m",
+		Args: map[string][]string{"orchestrator": {"--keep-runs", fmt.Sprint(keep), "--log-level", "warn"}},
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	b.fleets = append(b.fleets, f)
+	b.Defer(f.Close)
+	c, err := fleet.Dial(f.URL)
+	if err != nil {
+		return nil, nil, err
+	}
+	b.Defer(c.Close)
+	return f, c, nil
+}
+
+// passage writes runs that have come to their end.
+type passage struct {
+	c     *fleet.Client
+	rate  int // runs a second, at most
+	began time.Time
+	done  int
+	took  []time.Duration // to store passBatch of them
+}
+
+// pass writes so many more.
+func (p *passage) pass(ctx context.Context, runs int) error {
+	for end := p.done + runs; p.done < end; p.done += passBatch {
+		began := time.Now()
+		if err := pass(ctx, p.c, p.done); err != nil {
+			return err
+		}
+		p.took = append(p.took, time.Since(began))
+		pause(ctx, time.Until(p.began.Add(time.Duration(p.done)*time.Second/time.Duration(p.rate))))
+	}
+	return nil
+}
+
+// percentile returns how long a part of the batches took at most.
+func (p *passage) percentile(part float64) time.Duration {
+	sorted := slices.Sorted(slices.Values(p.took))
+	return sorted[int(part*float64(len(sorted)-1))].Round(time.Millisecond)
 }
 
 func middle(values []int64) int64 { return slices.Sorted(slices.Values(values))[len(values)/2] }
@@ -110,10 +183,13 @@ func pass(ctx context.Context, c *fleet.Client, from int) error {
 	return nil
 }
 
+// document is what the runs are to ingest.
+const document = `{"url":"https://example.com/documents/4711.json"}`
+
 // ready returns the messages of a run in which every step completes.
 func ready(d *saga.Definition, id string) ([]events.Entry, error) {
 	now := time.Now()
-	start := events.Event{ID: id, Source: fleet.Source, Type: events.TypeRunRequested, DataContentType: events.JSON, Data: []byte(`{"url":"https://example.com/documents/4711.json"}`)}
+	start := events.Event{ID: id, Source: fleet.Source, Type: events.TypeRunRequested, DataContentType: events.JSON, Data: []byte(document)}
 	started := saga.NewStarted(d, start, 16, now)
 	entries := []events.Entry{started}
 	started.Sequence, started.Stored = 1, now
@@ -144,8 +220,8 @@ func ready(d *saga.Definition, id string) ([]events.Entry, error) {
 }
 
 // haveLeft says whether all runs are in the history, each once, and no more than
-// keep in the journal.
-func haveLeft(ctx context.Context, c *fleet.Client, runs, keep int) error {
+// keep, and some that go on, in the journal.
+func haveLeft(ctx context.Context, c *fleet.Client, runs, keep, running int) error {
 	_, history, err := c.Info(ctx, jetstream.HistoryStream)
 	if err != nil {
 		return err
@@ -158,7 +234,7 @@ func haveLeft(ctx context.Context, c *fleet.Client, runs, keep int) error {
 		return err
 	}
 	// Each of the 16 partitions rounds its share up.
-	if most := uint64(keep+16) * fleet.MessagesOfIngest; left.State.Msgs > most {
+	if most := uint64(keep+16+running) * fleet.MessagesOfIngest; left.State.Msgs > most {
 		return fmt.Errorf("%d messages are in the journal, want at most %d", left.State.Msgs, most)
 	}
 	return nil

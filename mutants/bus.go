@@ -175,6 +175,14 @@ var bus = []Mutant{
 		Tests: []Test{{"./journal/jetstream", "TestConformance/(Append|Keep)"}},
 	},
 	{
+		Name:  "bus/start-leaves-last",
+		Bug:   "A run leaves from its end, so that one which could not be taken out whole looks as if it went on.",
+		File:  "journal/jetstream/leave.go",
+		Old:   "if err := deleteMessage(ctx, s, records[0].Sequence); err != nil {",
+		New:   "for i, n := 0, len(records); i < n/2; i++ {\n\t\trecords[i], records[n-1-i] = records[n-1-i], records[i]\n\t}\n\tif err := deleteMessage(ctx, s, records[0].Sequence); err != nil {",
+		Tests: []Test{{"./journal/jetstream", "TestStartOfARunLeavesFirst"}},
+	},
+	{
 		Name:  "bus/silence-is-death",
 		Bug:   "A member that is cut off counts all others as dead, and takes their partitions.",
 		File:  "journal/jetstream/members.go",

@@ -95,6 +95,14 @@ var engine = []Mutant{
 		Tests: []Test{{"./saga/engine", "TestCuts"}},
 	},
 	{
+		Name:  "engine/held-up-for-ever",
+		Bug:   "What a run that goes on holds up stays in the journal as long as that does.",
+		File:  "saga/engine/retain.go",
+		Old:   "return waited >= heldWait || n",
+		New:   "return n",
+		Tests: []Test{{"./saga/engine", "TestPartitionsAreCutTogether"}},
+	},
+	{
 		Name:  "engine/orphan-purged",
 		Bug:   "A run whose definition is lost leaves the journal as if it had ended.",
 		File:  "saga/engine/ledger.go",

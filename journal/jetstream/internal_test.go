@@ -2,13 +2,16 @@ package jetstream
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 
 	"segue/events"
 	"segue/journal"
@@ -105,5 +108,42 @@ func TestPayloadIsTheWiresSize(t *testing.T) {
 	// "NATS/1.0\r\n" "A: 1\r\n" "A: 22\r\n" "Bb: \r\n" "\r\n" "data"
 	if got, want := payload(m), int64(10+6+7+6+2+4); got != want {
 		t.Errorf("payload is %d, want %d", got, want)
+	}
+}
+
+// stuckStream takes out the first of its messages and no other.
+type stuckStream struct {
+	jetstream.Stream
+	mu    sync.Mutex
+	first uint64
+	asked []uint64
+}
+
+var errStuck = errors.New("stuck")
+
+func (s *stuckStream) DeleteMsg(_ context.Context, sequence uint64) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.asked = append(s.asked, sequence)
+	if sequence != s.first {
+		return errStuck
+	}
+	return nil
+}
+
+// What is left of a run that could not be taken out whole begins without its start.
+func TestStartOfARunLeavesFirst(t *testing.T) {
+	t.Parallel()
+	records := make([]journal.Record, 40)
+	for i := range records {
+		records[i].Sequence = uint64(10 + i)
+	}
+	s := &stuckStream{first: 10}
+	if err := deleteMessages(t.Context(), s, records); !errors.Is(err, errStuck) || len(s.asked) < 2 || s.asked[0] != 10 {
+		t.Errorf("asked to take out %v, with the error %v", s.asked, err)
+	}
+	s = &stuckStream{first: 1}
+	if err := deleteMessages(t.Context(), s, records); !errors.Is(err, errStuck) || len(s.asked) != 1 {
+		t.Errorf("the start was not taken out, but %v were tried, with the error %v", s.asked, err)
 	}
 }

@@ -16,8 +16,9 @@ import (
 // in the time it takes to store one. To purge by subject it counts anew, for each
 // consumer of the stream, what that has still to come: with 600,000 subjects and
 // traffic that is a tenth of a second and more, whatever is purged, in which nothing
-// else is stored, and it reads all that there is of the subjects into memory. To purge
-// all subjects up to a sequence it counts as well, but drops most files unread. So single
+// else is stored, and it reads all that there is of the subjects into memory: of a
+// partition that is nearly every file of the stream, and takes seconds. To purge all
+// subjects up to a sequence it counts as well, but drops most files unread. So single
 // runs leave message by message, and purging is for many runs at once.
 
 // Prune implements [journal.Journal].

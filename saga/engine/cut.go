@@ -20,8 +20,9 @@ import (
 // It is cut at a mark: up to there a partition's runs ended MinKeepAge ago or earlier.
 // A partition that needs nothing now has read all that was stored LongSilence ago or
 // earlier. So what it has not read yet lies behind all marks. What a partition has once
-// not needed it never needs again, whoever owns it: before it said so it stored a
-// snapshot without it, see unreplaced.
+// not needed it never needs again, whoever owns it: it said so when it had stored a
+// snapshot in which that has ended, and who began with an older one reads again, see
+// unreplaced.
 type cuts struct {
 	partitions int
 
