@@ -77,7 +77,7 @@ func (p *partition) errand() (e errand, next time.Time) {
 	count, mark := gone.below(n, low)
 	before, _ := gone.below(n, p.marked)
 	fresh := count - before
-	if fresh >= pruneBatch || (fresh > 0 || p.marked > p.below) && now.Sub(p.pruned) >= pruneRest {
+	if fresh >= pruneBatch || count > 0 && now.Sub(p.pruned) >= pruneRest {
 		p.pruned = now
 		return errand{save: p.snapshot(), prune: mark, pruned: fresh, needs: p.needs(mark), alone: held && count >= flood}, next
 	}
