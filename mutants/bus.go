@@ -175,6 +175,14 @@ var bus = []Mutant{
 		Tests: []Test{{"./journal/jetstream", "TestConformance/(Append|Keep)"}},
 	},
 	{
+		Name:  "bus/lost-under-way",
+		Bug:   "What is on its way to a worker that stops is thrown away, and comes again when its lease has run out.",
+		File:  "journal/jetstream/pull.go",
+		Old:   "if p.asked > 0 && p.j.nc.IsConnected() && p.inbox.Drain() == nil {",
+		New:   "if false {",
+		Tests: []Test{{"./journal/jetstream", "TestCloseUnderWay"}},
+	},
+	{
 		Name:  "bus/start-leaves-last",
 		Bug:   "A run leaves from its end, so that one which could not be taken out whole looks as if it went on.",
 		File:  "journal/jetstream/leave.go",

@@ -126,6 +126,7 @@ func (r *runner) run(ctx context.Context) error {
 	handling, abort := context.WithCancelCause(context.WithoutCancel(ctx))
 	defer abort(nil)
 	stop := context.AfterFunc(ctx, func() {
+		work.Close() // what has not been taken yet need not wait for the handlers
 		time.AfterFunc(r.Drain, func() { abort(errDrained) })
 	})
 	defer stop()

@@ -182,13 +182,7 @@ func (w *work) pull(ctx context.Context) (came bool, err error) {
 		return false, err
 	}
 	err = p.run(session)
-	_ = p.inbox.Unsubscribe() // fails only when the connection is closed
-	for len(p.arrived) > 0 {
-		if m := <-p.arrived; m.Reply != "" {
-			p.take(m)
-		}
-	}
-	p.giveUp(p.asked)
+	p.part()
 	return p.came, err
 }
 

@@ -2,15 +2,62 @@ package jetstream_test
 
 import (
 	"errors"
+	"fmt"
 	"testing"
 	"time"
 
 	natsjs "github.com/nats-io/nats.go/jetstream"
 
 	"segue/broker"
+	"segue/events"
 	"segue/journal"
 	"segue/journal/jetstream"
 )
+
+// TestCloseUnderWay: what is on its way to a worker when that is closed goes to another
+// at once as well.
+func TestCloseUnderWay(t *testing.T) {
+	t.Parallel()
+	const rounds, each = 60, 8
+	r := newRig(t, broker.Config{})
+	j, _ := r.open(t, jetstream.Options{Lease: 10 * time.Minute})
+	for round := range rounds {
+		worker, _ := r.open(t, jetstream.Options{Lease: 10 * time.Minute})
+		work, err := worker.Consume(t.Context(), journal.Commands("svc", each))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var batch []events.Message
+		for n := range each {
+			batch = append(batch, command(fmt.Sprint("run-", round), n+1))
+		}
+		stored := make(chan error, 1)
+		go func() { stored <- j.Append(t.Context(), batch...) }()
+		if round%2 == 0 {
+			if _, err := work.Next(within(t, time.Minute)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		work.Close()
+		worker.Close()
+		if err := <-stored; err != nil {
+			t.Fatal(err)
+		}
+	}
+	other, err := j.Consume(t.Context(), journal.Commands("svc", each))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range rounds*each - rounds/2 { // half of the workers took one
+		d, err := other.Next(within(t, 20*time.Second))
+		if err != nil {
+			t.Fatalf("a command was lost on its way to a worker that was closed: %v", err)
+		}
+		if err := d.Ack(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
 
 // TestWorkerHoldsNoMoreThanItsLimit looks at the broker's account: what a worker
 // has been sent and has not settled, waiting or handled, is within its limit.

@@ -73,6 +73,24 @@ func (p *pull) run(session context.Context) error {
 	}
 }
 
+// partTimeout is how long the broker may take to hear that no more is wanted.
+const partTimeout = 2 * time.Second
+
+// part ends the subscription. What the broker has sent before it heard of that is taken
+// in: nobody else would get it before its lease has run out.
+func (p *pull) part() {
+	if p.asked > 0 && p.j.nc.IsConnected() && p.inbox.Drain() == nil {
+		_ = p.j.nc.FlushTimeout(partTimeout) // fails when the connection is lost, and what is on it
+	}
+	_ = p.inbox.Unsubscribe() // fails only when the connection is closed, or when it has drained
+	for len(p.arrived) > 0 {
+		if m := <-p.arrived; m.Reply != "" {
+			p.take(m)
+		}
+	}
+	p.giveUp(p.asked)
+}
+
 // claim takes the places that are free.
 func (p *pull) claim() {
 	for {
