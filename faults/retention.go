@@ -5,8 +5,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
 	"time"
 
@@ -67,7 +65,7 @@ func retention(ctx context.Context, b *Bench) (r Report, err error) {
 		return r, err
 	}
 	r.Note("all left, and are in the history once, %v after the first began", time.Since(p.began).Round(time.Second))
-	r.Note("%d were stored at a time within %v (p99), %v at most", passBatch, p.percentile(0.99), p.percentile(1))
+	r.Note("%d were stored at a time within %v (p99), %v at most", passBatch, quantile(p.took, 0.99).Round(time.Millisecond), quantile(p.took, 1).Round(time.Millisecond))
 	for i, name := range []string{"nats-server", "an orchestrator of two"} {
 		m := memory[i]
 		// What a garbage collector has not returned yet is more or less at any moment.
@@ -87,8 +85,8 @@ func heldUp(ctx context.Context, b *Bench) (r Report, err error) {
 	if err != nil {
 		return r, err
 	}
-	begins := events.Event{ID: "stays", Source: fleet.Source, Type: events.TypeRunRequested, DataContentType: events.JSON, Data: []byte(`{"do":"ok","at":"","ms":0}`)}
-	if err := c.Publish(ctx, events.Encode(events.StartSubject("act").String(), begins)); err != nil { // and waits for an actor
+	stays := acts(1, "stays", act{Do: "ok"}, "")[0] // waits for an actor
+	if err := c.Publish(ctx, stays.Message()); err != nil {
 		return r, err
 	}
 	p := passage{c: c, rate: 200, began: time.Now()}
@@ -100,20 +98,19 @@ func heldUp(ctx context.Context, b *Bench) (r Report, err error) {
 		return r, err
 	}
 	r.Note("all others left, and are in the history once, %v after the first began", time.Since(p.began).Round(time.Second))
-	r.Want(p.percentile(1) <= most, "%d were stored at a time within %v (p99), %v at most", passBatch, p.percentile(0.99), p.percentile(1))
+	r.Want(quantile(p.took, 1) <= most, "%d were stored at a time within %v (p99), %v at most", passBatch, quantile(p.took, 0.99).Round(time.Millisecond), quantile(p.took, 1).Round(time.Millisecond))
 	return r, nil
 }
 
 // keeping starts a broker and two orchestrators that keep so many runs in the journal.
 func (b *Bench) keeping(ctx context.Context, keep int) (*fleet.Fleet, *fleet.Client, error) {
-	saga := filepath.Join(b.Dir, "act.yaml")
-	if err := os.WriteFile(saga, actSaga, 0o600); err != nil {
+	cfg, err := b.actors(b.Dir, 2, 0)
+	if err != nil {
 		return nil, nil, err
 	}
-	f, err := fleet.Start(ctx, fleet.Config{
-		Programs: b.Programs, Dir: b.Dir, Members: []string{"orchestrator-1", "orchestrator-2"}, Sagas: []string{saga}, Sync: "2m",
-		Args: map[string][]string{"orchestrator": {"--keep-runs", fmt.Sprint(keep), "--log-level", "warn"}},
-	})
+	cfg.Programs, cfg.Sync = b.Programs, "2m"
+	cfg.Args["orchestrator"] = []string{"--keep-runs", fmt.Sprint(keep), "--log-level", "warn"}
+	f, err := fleet.Start(ctx, cfg)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -147,12 +144,6 @@ func (p *passage) pass(ctx context.Context, runs int) error {
 		pause(ctx, time.Until(p.began.Add(time.Duration(p.done)*time.Second/time.Duration(p.rate))))
 	}
 	return nil
-}
-
-// percentile returns how long a part of the batches took at most.
-func (p *passage) percentile(part float64) time.Duration {
-	sorted := slices.Sorted(slices.Values(p.took))
-	return sorted[int(part*float64(len(sorted)-1))].Round(time.Millisecond)
 }
 
 func middle(values []int64) int64 { return slices.Sorted(slices.Values(values))[len(values)/2] }

@@ -43,25 +43,36 @@ func idsOf(members []journal.Member) (ids []string) {
 // how long that took.
 func (b *bench) wantMembers(members <-chan []journal.Member, want ...string) time.Duration {
 	b.Helper()
+	return b.awaitMembers(members, fmt.Sprint(want), func(alive []journal.Member) string { return fmt.Sprint(idsOf(alive)) })
+}
+
+// wantSaid does the same, with what each says: [{id word} ...].
+func (b *bench) wantSaid(members <-chan []journal.Member, want string) {
+	b.Helper()
+	b.awaitMembers(members, want, func(alive []journal.Member) string { return fmt.Sprintf("%s", alive) })
+}
+
+// awaitMembers reads a channel until the members it tells of look as wanted.
+func (b *bench) awaitMembers(members <-chan []journal.Member, want string, look func([]journal.Member) string) time.Duration {
+	b.Helper()
 	began := time.Now()
 	timeout := time.NewTimer(patience)
 	defer timeout.Stop()
-	var last []string
+	var last string
 	for {
 		select {
 		case alive, ok := <-members:
-			ids := idsOf(alive)
 			if !ok {
-				b.Fatalf("the channel was closed; the last members were %v, want %v", last, want)
+				b.Fatalf("the channel was closed; the last members were %s, want %s", last, want)
 			}
-			if !slices.IsSorted(ids) {
+			if ids := idsOf(alive); !slices.IsSorted(ids) {
 				b.Errorf("members %v are not sorted", ids)
 			}
-			if last = ids; slices.Equal(ids, want) {
+			if last = look(alive); last == want {
 				return time.Since(began)
 			}
 		case <-timeout.C:
-			b.Fatalf("the last members told of were %v, want %v", last, want)
+			b.Fatalf("the last members told of were %s, want %s", last, want)
 		}
 	}
 }
@@ -159,25 +170,12 @@ func membersHear(b *bench) {
 	speaker, leave := context.WithCancel(b.ctx)
 	own, err := b.j.Members(speaker, "b", func() []byte { return []byte(words.Load().(string)) })
 	b.must(err, "join as b")
-	want := func(members <-chan []journal.Member, want string) {
-		b.Helper()
-		timeout := time.NewTimer(patience)
-		defer timeout.Stop()
-		for last := ""; last != want; {
-			select {
-			case alive := <-members:
-				last = fmt.Sprintf("%s", alive)
-			case <-timeout.C:
-				b.Fatalf("the last members told of were %s, want %s", last, want)
-			}
-		}
-	}
-	want(first, "[{a } {b one}]")
+	b.wantSaid(first, "[{a } {b one}]")
 	words.Store("two")
-	want(first, "[{a } {b two}]")
+	b.wantSaid(first, "[{a } {b two}]")
 	late, _ := b.join(b.j, "c")
-	want(late, "[{a } {b two} {c }]")
-	want(own, "[{a } {b two} {c }]")
+	b.wantSaid(late, "[{a } {b two} {c }]")
+	b.wantSaid(own, "[{a } {b two} {c }]")
 	leave()
 	b.wantLeft(own)
 	b.wantMembers(late, "a", "c")

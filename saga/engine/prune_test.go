@@ -102,6 +102,14 @@ func (s silent) Members(ctx context.Context, id string, _ func() []byte) (<-chan
 	return s.Journal.Members(ctx, id, nil)
 }
 
+// allButStays completes the steps of all runs but "stays", which goes on.
+func allButStays(c events.Entry) answer {
+	if c.Subject.Run == run("stays") {
+		return answer{}
+	}
+	return completed
+}
+
 // What has ended in all partitions is taken out at once, by one or several engines;
 // what runs that go on hold up, or who does not say what it needs, leaves run by run.
 func TestPartitionsAreCutTogether(t *testing.T) {
@@ -128,12 +136,7 @@ func TestPartitionsAreCutTogether(t *testing.T) {
 					}
 					s.engine(id, func(c *engine.Config) { c.Journal, c.KeepAge = mine, engine.MinKeepAge }, load(t, one))
 				}
-				s.serve(func(c events.Entry) answer {
-					if c.Subject.Run == run("stays") {
-						return answer{}
-					}
-					return completed
-				})
+				s.serve(allButStays)
 				passes(time.Second)
 				const runs = 50
 				for i := range runs {
@@ -172,12 +175,7 @@ func (r reluctant) Purge(ctx context.Context, run string) error {
 func TestRunsLeaveSlowly(t *testing.T) {
 	onStage(t, memory.Config{Partitions: 1}, func(s *stage) {
 		s.engine("a", func(c *engine.Config) { c.Journal, c.KeepAge = reluctant{c.Journal}, engine.MinKeepAge }, load(t, one))
-		s.serve(func(c events.Entry) answer {
-			if c.Subject.Run == run("stays") {
-				return answer{}
-			}
-			return completed
-		})
+		s.serve(allButStays)
 		s.start("one", "stays", `{"n":1}`)
 		const runs = 100
 		for i := range runs {

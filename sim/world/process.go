@@ -133,14 +133,8 @@ func (p paced) Next(ctx context.Context) (journal.Record, error) {
 
 // maybeDie kills the process before or behind what it asks of the journal.
 func (l *life) maybeDie(when, what, word string) {
-	if l.w.since() > l.w.options.Chaos {
-		return
-	}
 	at := strconv.FormatInt(int64(l.w.since()), 10)
-	if l.w.dice.chance(l.w.options.crashPoint(), when, l.id, word, at) {
-		l.w.count("died " + when + " " + what)
-		l.kill()
-	}
+	l.die(l.w.options.crashPoint(), when+" "+what, when, l.id, word, at)
 }
 
 // use returns the journal that a process works on.

@@ -77,13 +77,17 @@ func (l *life) rest(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// mayDie kills the process at one of the worst moments.
+// mayDie kills the process at one of the worst moments outside.
 func (l *life) mayDie(when, what, word string) {
-	if l.w.since() > l.w.options.Chaos || l.dead() {
+	l.die(l.w.options.outside().crash, when+" a "+what, when, what, word)
+}
+
+// die kills the process at a moment, while there is chaos, with a probability; the
+// words tell the moment from others.
+func (l *life) die(p float64, moment string, words ...string) {
+	if l.w.since() > l.w.options.Chaos || l.dead() || !l.w.dice.chance(p, words...) {
 		return
 	}
-	if l.w.dice.chance(l.w.options.outside().crash, when, what, word) {
-		l.w.count("died " + when + " a " + what)
-		l.kill()
-	}
+	l.w.count("died " + moment)
+	l.kill()
 }
