@@ -103,7 +103,8 @@ func TestImportsPointOneWay(t *testing.T) {
 		"document/objectstore": {"document"},
 		"tracing":              {"events"},
 		"participant":          {"events", "journal", "document", "tracing"},
-		"saga/engine":          {"events", "journal", "document", "saga", "saga/check", "tracing"},
+		"saga/engine":          {"events", "journal", "document", "saga", "saga/check", "schedule", "tracing"},
+		"schedule":             {"events"},
 	} {
 		if all[folder] == nil {
 			t.Errorf("there is no package %s: this rule holds nothing", folder)

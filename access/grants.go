@@ -2,9 +2,9 @@ package access
 
 import (
 	"encoding/base64"
-	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 
 	"segue/document"
 	"segue/events"
@@ -14,7 +14,7 @@ import (
 
 // declared are the streams that an orchestrator makes.
 var declared = []string{
-	jetstream.RunsStream, jetstream.StartsStream, jetstream.RejectedStream, jetstream.HistoryStream, jetstream.DefinitionsStream,
+	jetstream.RunsStream, jetstream.StartsStream, jetstream.RejectedStream, jetstream.HistoryStream, jetstream.DefinitionsStream, jetstream.SchedulesStream,
 	"KV_" + jetstream.MembersBucket, "KV_" + jetstream.HostsBucket,
 	"OBJ_" + document.DataBucket, "OBJ_" + document.DocumentsBucket, "OBJ_" + document.SchemasBucket,
 }
@@ -65,7 +65,7 @@ func shipped() []Identity {
 		},
 		{
 			Name: "operator", Grants: append(slices.Concat(looks(), examines()), operates()...),
-			About: "Looks at runs, starts, cancels and retries them, applies definitions and schemas, with the segue command.",
+			About: "Looks at runs, starts, cancels and retries them, applies definitions, schedules and schemas, with the segue command.",
 		},
 		{
 			Name: "observer", Grants: looks(),
@@ -126,6 +126,8 @@ func orchestrates() []Grant {
 		reads("reads the history", jetstream.HistoryStream),
 		reads("reads rejected starts", jetstream.RejectedStream),
 		reads("reads definitions", jetstream.DefinitionsStream),
+		reads("reads schedules", jetstream.SchedulesStream),
+		Grant{"starts runs by schedule", starts.Subjects},
 		reads("sees who else orchestrates", "KV_"+jetstream.MembersBucket),
 		{"says that it is alive", []string{"$KV." + jetstream.MembersBucket + ".*"}},
 		objects("keeps large data and snapshots", document.DataBucket, true),
@@ -165,6 +167,7 @@ func looks() []Grant {
 		reads("reads the history", jetstream.HistoryStream),
 		reads("reads rejected starts", jetstream.RejectedStream),
 		reads("reads definitions", jetstream.DefinitionsStream),
+		reads("reads schedules", jetstream.SchedulesStream),
 		objects("reads large data", document.DataBucket, false),
 		{"sees that documents are kept", []string{"$JS.API.STREAM.INFO.OBJ_" + document.DocumentsBucket}},
 	}
@@ -185,6 +188,7 @@ func operates() []Grant {
 		starts,
 		{"cancels and retries runs", []string{"saga.run.*.*.signal.*"}},
 		{"applies definitions", []string{events.AllDefinitions}},
+		{"sets schedules", []string{events.AllSchedules}},
 		{"retries rejected starts", []string{"saga.rejected.*.*", "$JS.API.STREAM.PURGE." + jetstream.RejectedStream}},
 		objects("puts large data aside", document.DataBucket, true),
 		objects("registers schemas", document.SchemasBucket, true),
@@ -204,8 +208,9 @@ func handsOff(all []Identity, own Services) {
 	}
 	snapshots := Grant{For: "snapshots"}
 	for n := range journal.DefaultPartitions {
-		snapshots.Subjects = append(snapshots.Subjects, snapshot(n))
+		snapshots.Subjects = append(snapshots.Subjects, snapshot(strconv.Itoa(n)))
 	}
+	snapshots.Subjects = append(snapshots.Subjects, snapshot("schedules"))
 	deadline := Grant{"the signal of the orchestrator", []string{"saga.run.*.*.signal." + events.SignalDeadline}}
 	for i := range all {
 		switch name := all[i].Name; {
@@ -219,8 +224,9 @@ func handsOff(all []Identity, own Services) {
 	}
 }
 
-// snapshot is the subject of a partition's snapshot, see package saga/engine.
-func snapshot(partition int) string {
-	name := fmt.Sprintf("snapshot/%d", partition)
+// snapshot is the subject of the snapshot of a partition or of the schedules, see package
+// saga/engine.
+func snapshot(of string) string {
+	name := "snapshot/" + of
 	return "$O." + document.DataBucket + ".M." + base64.URLEncoding.EncodeToString([]byte(name))
 }

@@ -70,7 +70,7 @@ func expected() []section {
 
 func messages() []probe {
 	list := []probe{
-		{"saga.start.ingest", "caller operator"},
+		{"saga.start.ingest", "orchestrator caller operator"},
 		{"saga.run.00.RUN.started", "orchestrator"},
 	}
 	for _, s := range services {
@@ -88,6 +88,7 @@ func messages() []probe {
 		probe{"saga.rejected.ingest.ID", "orchestrator operator"},
 		probe{"saga.history.ingest.completed.RUN", "orchestrator"},
 		probe{"saga.definition.ingest", "operator"},
+		probe{"saga.schedule.ingest.NAME", "operator"},
 		probe{"$KV.SAGA_ORCHESTRATORS.ID", "orchestrator"},
 		probe{"$KV.SAGA_HOSTS.HOST", "fetcher"},
 		probe{"$O.SAGA_DATA.M.NAME", "orchestrator operator " + workers},
@@ -125,7 +126,7 @@ func queues() (list []probe) {
 // streams is what is done with whole streams; a bucket is one.
 func streams() (list []probe) {
 	const (
-		runs    = "SAGA_RUNS SAGA_HISTORY SAGA_REJECTED SAGA_DEFINITIONS" // which are read
+		runs    = "SAGA_RUNS SAGA_HISTORY SAGA_REJECTED SAGA_DEFINITIONS SAGA_SCHEDULES" // which are read
 		members = "KV_SAGA_ORCHESTRATORS"
 	)
 	read := func(stream, more string) string {
@@ -140,7 +141,8 @@ func streams() (list []probe) {
 	info := map[string]string{
 		"SAGA_RUNS": "orchestrator " + lookers + " " + workers, "SAGA_STARTS": "orchestrator operator", members: "orchestrator operator",
 		"SAGA_HISTORY": "orchestrator " + lookers, "SAGA_REJECTED": "orchestrator " + lookers, "SAGA_DEFINITIONS": "orchestrator " + lookers,
-		"KV_SAGA_HOSTS": "orchestrator operator fetcher", "OBJ_SAGA_DATA": "orchestrator " + lookers + " " + workers,
+		"SAGA_SCHEDULES": "orchestrator " + lookers,
+		"KV_SAGA_HOSTS":  "orchestrator operator fetcher", "OBJ_SAGA_DATA": "orchestrator " + lookers + " " + workers,
 		"OBJ_SAGA_DOCUMENTS": "orchestrator fetcher validator parser saver " + lookers, "OBJ_SAGA_SCHEMAS": "orchestrator validator parser operator",
 	}
 	get := map[string]string{
@@ -191,8 +193,9 @@ func buckets() []probe {
 	}
 	slices.SortFunc(list, func(a, b probe) int { return strings.Compare(a.subject, b.subject) })
 	return append(list,
-		probe{snapshot(0), "orchestrator"}, // an object by the name of snapshot/0
-		probe{snapshot(15), "orchestrator"},
+		probe{snapshot("0"), "orchestrator"}, // an object by the name of snapshot/0
+		probe{snapshot("15"), "orchestrator"},
+		probe{snapshot("schedules"), "orchestrator"},
 		probe{"$KV.OTHER.a", nobody},
 		probe{"$O.OTHER.C.NUID", nobody},
 		probe{"$JS.API.STREAM.INFO.KV_OTHER", nobody},

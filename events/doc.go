@@ -15,10 +15,11 @@
 //	saga.rejected.<definition>.<id>                      => TypeStartRejected
 //	saga.history.<definition>.<status>.<run>             => TypeRunArchived
 //	saga.definition.<definition>                         => TypeDefinitionApplied
+//	saga.schedule.<definition>.<name>                    => TypeScheduleSet, TypeScheduleRemoved
 //
 // Every subject below saga.run, saga.rejected and saga.history is written at most
 // once; the broker refuses the second message. Of the definitions applied under
-// one name the last one counts.
+// one name the last one counts, and so it does of the messages of a schedule.
 //
 // # Events
 //

@@ -108,6 +108,11 @@ func samples() []sample {
 		}))
 	add(events.DefinitionSubject("ingest"), events.Client, events.TypeDefinitionApplied,
 		events.MarshalData(events.DefinitionApplied{Digest: strings.Repeat("0123456789abcdef", 4), Text: []byte(`{"saga":"ingest"}`)}))
+	schedule := events.ScheduleSubject("ingest", "nightly")
+	add(schedule, events.Client, events.TypeScheduleSet, events.MarshalData(events.ScheduleSet{
+		Cron: "30 3 * * *", Zone: "Europe/Zurich", CatchUp: "6h", Input: []byte(`{"url":"https://example.com/${date}.json"}`),
+	}))
+	add(schedule, events.Client, events.TypeScheduleRemoved, nil)
 	add(step(events.KindCommand, 2, false), events.Orchestrator, events.TypeStepRequested,
 		[]byte(`{"url":"https://example.com/a.json"}`), command(step(events.KindOutcome, 2, false)))
 	notTried := func(e *events.Event) { e.TraceParent = start.TraceParent }

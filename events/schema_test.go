@@ -35,6 +35,8 @@ func newData(eventType string) any {
 		return new(events.RunArchived)
 	case events.TypeDefinitionApplied:
 		return new(events.DefinitionApplied)
+	case events.TypeScheduleSet:
+		return new(events.ScheduleSet)
 	case events.TypeStepFailed, events.TypeUndoFailed:
 		return new(events.Failed)
 	case events.TypeStepTimedOut, events.TypeUndoTimedOut:
@@ -192,7 +194,7 @@ func jsonType(t reflect.Type) any {
 // struct's optional fields with them.
 func TestSamplesFitSchemas(t *testing.T) {
 	t.Parallel()
-	none := map[string]bool{events.TypeStepWithheld: true, events.TypeStepSkipped: true, events.TypeUndoCompleted: true}
+	none := map[string]bool{events.TypeStepWithheld: true, events.TypeStepSkipped: true, events.TypeUndoCompleted: true, events.TypeScheduleRemoved: true}
 	for _, s := range samples() {
 		schema, _ := compile(t, s.event.Type)
 		switch {

@@ -22,6 +22,7 @@ const (
 	KindRejected   Kind = "rejected"
 	KindHistory    Kind = "history"
 	KindDefinition Kind = "definition"
+	KindSchedule   Kind = "schedule"
 )
 
 // Limits of the subject table.
@@ -53,6 +54,7 @@ var ErrSubject = errors.New("not a saga subject")
 //	rejected    Definition, Start
 //	history     Definition, Status, Run
 //	definition  Definition
+//	schedule    Definition, Schedule
 //
 // Subjects are comparable and usable as map keys.
 type Subject struct {
@@ -66,6 +68,7 @@ type Subject struct {
 	Attempt    Attempt
 	Signal     string
 	Status     string // completed or compensated
+	Schedule   string
 }
 
 // Attempt numbers one try at a step, or at undoing it. Counting starts at 1.
@@ -119,6 +122,12 @@ func DefinitionSubject(definition string) Subject {
 	return Subject{Kind: KindDefinition, Definition: definition}
 }
 
+// ScheduleSubject returns the subject on which a schedule of starts of a definition is
+// set and removed. The name tells it from other schedules of that definition.
+func ScheduleSubject(definition, name string) Subject {
+	return Subject{Kind: KindSchedule, Definition: definition, Schedule: name}
+}
+
 // StartSubject returns the subject on which starts of a definition are published.
 func StartSubject(definition string) Subject {
 	return Subject{Kind: KindStart, Definition: definition}
@@ -158,6 +167,8 @@ const (
 	AllHistory = "saga.history.>"
 	// AllDefinitions matches every definition that was applied.
 	AllDefinitions = "saga.definition.*"
+	// AllSchedules matches every schedule.
+	AllSchedules = "saga.schedule.*.*"
 )
 
 // PartitionFilter matches every message of the runs in a partition.
@@ -185,6 +196,8 @@ func (s Subject) String() string {
 		b = appendTokens(b, "saga", string(s.Kind), s.Definition)
 	case KindRejected:
 		b = appendTokens(b, "saga.rejected", s.Definition, s.Start)
+	case KindSchedule:
+		b = appendTokens(b, "saga.schedule", s.Definition, s.Schedule)
 	case KindHistory:
 		b = appendTokens(b, "saga.history", s.Definition, s.Status, s.Run)
 	case KindStarted, KindEnded:
@@ -257,6 +270,8 @@ func ParseSubject(subject string) (Subject, error) {
 		s, err = parseHistory(t[2:])
 	case "definition":
 		s, err = parseDefinition(t[2:])
+	case "schedule":
+		s, err = parseSchedule(t[2:])
 	case "run":
 		s, err = parseRun(t[2:])
 	default:
@@ -294,6 +309,13 @@ func parseRejected(t []string) (Subject, error) {
 		return Subject{}, ErrSubject
 	}
 	return Subject{Kind: KindRejected, Definition: t[0], Start: t[1]}, validNames(t...)
+}
+
+func parseSchedule(t []string) (Subject, error) {
+	if len(t) != 2 {
+		return Subject{}, ErrSubject
+	}
+	return Subject{Kind: KindSchedule, Definition: t[0], Schedule: t[1]}, validNames(t...)
 }
 
 func parseRun(t []string) (Subject, error) {

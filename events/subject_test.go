@@ -20,6 +20,7 @@ func TestSubjects(t *testing.T) {
 		"saga.rejected.ingest.4711":                               {Kind: events.KindRejected, Definition: "ingest", Start: "4711"},
 		"saga.history.ingest.completed.r-1":                       {Kind: events.KindHistory, Definition: "ingest", Status: "completed", Run: "r-1"},
 		"saga.definition.ingest":                                  {Kind: events.KindDefinition, Definition: "ingest"},
+		"saga.schedule.ingest.nightly":                            {Kind: events.KindSchedule, Definition: "ingest", Schedule: "nightly"},
 		"saga.run.07.r-1.started":                                 {Kind: events.KindStarted, Partition: 7, Run: "r-1"},
 		"saga.run.00.r_1.ended":                                   {Kind: events.KindEnded, Run: "r_1"},
 		"saga.run.999.R.signal.retry-1":                           {Kind: events.KindSignal, Partition: 999, Run: "R", Signal: "retry-1"},
@@ -65,7 +66,8 @@ func TestHostileSubjects(t *testing.T) {
 	for _, run := range []string{"", "*", ">", "r.a", "r a", longest + "x"} {
 		hostile = append(hostile, "saga.history.a.completed."+run)
 	}
-	hostile = append(hostile, "saga.history.a.r", "saga.history.a..r", "saga.definition.", "saga.definition.a.b")
+	hostile = append(hostile, "saga.history.a.r", "saga.history.a..r", "saga.definition.", "saga.definition.a.b",
+		"saga.schedule.a", "saga.schedule.a.", "saga.schedule..b", "saga.schedule.a.b.c", "saga.schedule.a.*")
 	for _, partition := range []string{"", "7", "007", "0", "-1", "-0", "+7", "1000", "1e2", "0x1", "７", "99999999999999999999", " 7", "1_0"} {
 		hostile = append(hostile, "saga.run."+partition+".r.started")
 	}
@@ -148,6 +150,7 @@ func TestFilters(t *testing.T) {
 		{events.HistoryFilter("a"), events.HistorySubject("x", "completed", "a").String(), true},
 		{events.HistoryFilter("a"), events.HistorySubject("x", "completed", "b").String(), false},
 		{events.AllDefinitions, "saga.definition.a", true},
+		{events.AllSchedules, "saga.schedule.a.b", true},
 		{events.AllRejected, "saga.rejected.a.b", true},
 		{events.PartitionFilter(7), "saga.run.07.r.ended", true},
 		{events.PartitionFilter(7), "saga.run.70.r.ended", false},

@@ -30,6 +30,9 @@ const (
 
 	TypeDefinitionApplied = "segue.definition.applied.v1"
 
+	TypeScheduleSet     = "segue.schedule.set.v1"
+	TypeScheduleRemoved = "segue.schedule.removed.v1"
+
 	TypeCancel   = "segue.signal.cancel.v1"
 	TypeRetry    = "segue.signal.retry.v1"
 	TypeDeadline = "segue.signal.deadline.v1"
@@ -53,7 +56,7 @@ func RetrySignal(k int) string { return fmt.Sprintf("%s-%d", SignalRetry, k) }
 // The data of the events follows. TypeRunRequested carries the input of the
 // saga, TypeStepRequested the input of the service and TypeStepCompleted its
 // output: any JSON value, so they have no struct here. TypeStepWithheld,
-// TypeStepSkipped and TypeUndoCompleted have no data.
+// TypeStepSkipped, TypeUndoCompleted and TypeScheduleRemoved have no data.
 
 // RunStarted is the data of [TypeRunStarted].
 type RunStarted struct {
@@ -133,6 +136,25 @@ type DefinitionApplied struct {
 	// Its name is the last token of the subject.
 	Digest string          `json:"digest"`
 	Text   json.RawMessage `json:"text"`
+}
+
+// ScheduleSet is the data of [TypeScheduleSet]: when runs are to start. One of Cron,
+// Every and At is given. The saga and the name of the schedule are in the subject.
+// Durations are like "90s" or "1h30m". Package schedule has the rules.
+type ScheduleSet struct {
+	// Cron is five fields, minute to day of week, or @hourly, @daily and the like, in
+	// the time of Zone, an IANA name. Zone defaults to UTC.
+	Cron string `json:"cron,omitempty"`
+	Zone string `json:"zone,omitempty"`
+	// Every is the time between two starts.
+	Every string `json:"every,omitempty"`
+	// At is the time of the only start.
+	At time.Time `json:"at,omitzero"`
+	// CatchUp is how late a start may be that nobody was there to make. Defaults to 24h.
+	CatchUp string `json:"catch_up,omitempty"`
+	// Input is that of the runs; absent is {}. ${time} and ${date} in it stand for the
+	// time of the start.
+	Input json.RawMessage `json:"input,omitempty"`
 }
 
 // Reason says why a run turned back.

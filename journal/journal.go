@@ -6,6 +6,7 @@
 //	saga.rejected.>   => written once
 //	saga.history.>    => written once; the oldest leave when there is no room
 //	saga.definition.* => the newest few of each subject
+//	saga.schedule.>   => the newest of each subject
 //	saga.start.*      => a work queue: a message stays until a consumer acks it
 //
 // Messages are kept in one total order per subject root, across restarts, and

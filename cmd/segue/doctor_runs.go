@@ -65,6 +65,9 @@ func (d *doctor) look(ctx context.Context) error {
 	if err := d.definitions(ctx); err != nil {
 		return err
 	}
+	if err := d.schedules(ctx); err != nil {
+		return err
+	}
 	return d.rejected(ctx)
 }
 

@@ -70,6 +70,26 @@ func (w *ward) append(e events.Entry) {
 	}
 }
 
+var hourly = events.ScheduleSubject("one", "hourly")
+
+// schedule sets a schedule.
+func (w *ward) schedule(data string) {
+	w.t.Helper()
+	if err := w.bus.Journal.Append(w.t.Context(), events.Message{Subject: hourly.String(), Data: []byte(data)}); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// soon is a time that comes in a minute.
+func soon() string { return time.Now().Add(time.Minute).UTC().Format(time.RFC3339) }
+
+// finish ends the run.
+func (w *ward) finish() {
+	w.t.Helper()
+	s := events.RunSubject(events.KindEnded, w.run, 16)
+	w.append(events.Entry{Subject: s, Event: events.Event{ID: "end", Source: events.Orchestrator, Type: events.TypeRunCompleted, DataContentType: events.JSON, Data: []byte("{}")}})
+}
+
 // look returns what the doctor finds that much later.
 func (w *ward) look(later time.Duration, asleep bool) string {
 	w.t.Helper()
@@ -132,6 +152,26 @@ func TestDoctorRuns(t *testing.T) {
 				Data: events.MarshalData(events.StartRejected{Reason: "it is too late", Subject: "saga.start.one"}),
 			}})
 		}, 0, []string{"note rejected starts: 1 are kept, the last: it is too late"}, 0},
+		{"a schedule is set", func(w *ward) { w.schedule(`{"at":"2999-01-01T00:00:00Z"}`) }, 0, []string{
+			"ok schedules: 1 are set, the next time of any is 2999-01-01T00:00:00Z",
+		}, 0},
+		{"a schedule is none", func(w *ward) { w.schedule(`{"every":"often"}`) }, 0, []string{
+			`alarm schedule one/hourly: it starts nothing: invalid schedule one/hourly: every: "often" is not`,
+		}, 1},
+		{"nobody starts what a schedule says", func(w *ward) {
+			w.finish()
+			w.schedule(`{"at":"` + soon() + `"}`)
+		}, time.Hour, []string{"alarm schedule one/hourly: its run of 20"}, 1},
+		{"what a schedule starts is rejected", func(w *ward) {
+			w.finish()
+			at := soon()
+			w.schedule(`{"at":"` + at + `"}`)
+			id := events.RunID(events.ScheduleSource(hourly), at)
+			w.append(events.Entry{Subject: events.Subject{Kind: events.KindRejected, Definition: "one", Start: id}, Event: events.Event{
+				ID: "x", Source: events.Orchestrator, Type: events.TypeStartRejected, DataContentType: events.JSON,
+				Data: events.MarshalData(events.StartRejected{Reason: "no", Subject: "saga.start.one"}),
+			}})
+		}, time.Hour, []string{"warning schedule one/hourly: its start of 20", "note rejected starts: 1 are kept"}, 1},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()

@@ -34,6 +34,7 @@ type commandLine struct {
 	Ls       lsCommand       `cmd:"" help:"List runs, those that have left the journal as well."`
 	Show     showCommand     `cmd:"" help:"Show one run: its steps, what they answered, why it turned back."`
 	Watch    watchCommand    `cmd:"" help:"Show what happens as it happens."`
+	Schedule scheduleCommand `cmd:"" help:"Start runs by the clock."`
 	Cancel   cancelCommand   `cmd:"" help:"Turn a run back: what it did is undone."`
 	Retry    retryCommand    `cmd:"" help:"Give a stuck run another round of attempts, or start a compensated one anew."`
 	Rejected rejectedCommand `cmd:"" help:"List starts that were rejected, or publish them again."`

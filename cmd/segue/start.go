@@ -35,7 +35,7 @@ The same with the nats CLI:
 }
 
 func (c *startCommand) Run(ctx context.Context, g *globals) error {
-	input, err := c.input()
+	input, err := readInput(c.Input)
 	if err != nil {
 		return err
 	}
@@ -66,11 +66,12 @@ func (c *startCommand) Run(ctx context.Context, g *globals) error {
 	return sayStarted(g, s)
 }
 
-func (c *startCommand) input() (json.RawMessage, error) {
-	text := []byte(c.Input)
+// readInput returns the input that an argument says: JSON, or where it is.
+func readInput(argument string) (json.RawMessage, error) {
+	text := []byte(argument)
 	var err error
-	switch file, isFile := strings.CutPrefix(c.Input, "@"); {
-	case c.Input == "-":
+	switch file, isFile := strings.CutPrefix(argument, "@"); {
+	case argument == "-":
 		text, err = io.ReadAll(io.LimitReader(os.Stdin, document.DataLimit+1))
 	case isFile:
 		text, err = os.ReadFile(file)

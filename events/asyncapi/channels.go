@@ -90,6 +90,9 @@ var rows = []row{
 	{"definition", events.DefinitionSubject("{definition}"), "Definitions",
 		"Definitions as they were applied; the last of each name is in force for new runs.",
 		[]string{events.TypeDefinitionApplied}},
+	{"schedule", events.ScheduleSubject("{definition}", "{schedule}"), "Schedules",
+		"When runs of the definition start by the clock; the last message of each schedule counts.",
+		[]string{events.TypeScheduleSet, events.TypeScheduleRemoved, bareSchedule}},
 }
 
 // rowNamed returns a row; the name is one of the rows'.
@@ -144,6 +147,7 @@ var parameters = map[string]parameter{
 	"definition": {Description: "Name of the saga's definition: " + nameForm + ".", Examples: []string{"ingest"}},
 	"partition":  {Description: "The 32-bit FNV-1a hash of the run modulo the journal's partition count (metadata segue.partitions of SAGA_RUNS), in at least two digits. Who only reads may use *.", Examples: []string{"06"}},
 	"run":        {Description: "The run: " + nameForm + ".", Examples: []string{"36028a85-7f25-5b4d-99e7-a5f972e7d113"}},
+	"schedule":   {Description: "Name of the schedule, among those of the definition: " + nameForm + ".", Examples: []string{"nightly"}},
 	"service":    {Description: "Name of the service: " + nameForm + ".", Examples: []string{"fetcher"}},
 	"signal":     {Description: "What is signalled: cancel, deadline, or retry-K for the K-th further round of attempts.", Examples: []string{events.SignalCancel, events.SignalDeadline, events.RetrySignal(1)}},
 	"start":      {Description: "Id of the start.", Examples: []string{"0195a5c4"}},

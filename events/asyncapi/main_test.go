@@ -88,7 +88,7 @@ func TestComplete(t *testing.T) {
 	}
 	for _, kind := range []events.Kind{
 		events.KindStart, events.KindStarted, events.KindCommand, events.KindOutcome, events.KindSignal,
-		events.KindEnded, events.KindRejected, events.KindHistory, events.KindDefinition,
+		events.KindEnded, events.KindRejected, events.KindHistory, events.KindDefinition, events.KindSchedule,
 	} {
 		if !kinds[kind] {
 			t.Errorf("there is no channel of kind %s", kind)
@@ -96,6 +96,7 @@ func TestComplete(t *testing.T) {
 	}
 	delete(types, anyStart)
 	delete(types, bareStart)
+	delete(types, bareSchedule)
 	if diff := cmp.Diff(events.Types(), slices.Sorted(maps.Keys(types))); diff != "" {
 		t.Errorf("channels have other types than package events (-want +have):\n%s", diff)
 	}
@@ -175,7 +176,7 @@ func TestRoles(t *testing.T) {
 	}
 	filled := strings.NewReplacer(
 		"{service}", "fetcher", "{signal}", events.SignalCancel, "{partition}", "06", "{attempt}", "1",
-		"{run}", "r", "{step}", "s", "{definition}", "d", "{start}", "x", "{status}", "completed",
+		"{run}", "r", "{step}", "s", "{definition}", "d", "{schedule}", "x", "{start}", "x", "{status}", "completed",
 	)
 	found := 0
 	for _, identity := range access.Identities(nil) {

@@ -16,10 +16,11 @@ import (
 	"segue/events"
 )
 
-// Messages on the subject of starts that have no type of their own.
+// Messages on the subjects of starts and schedules that have no type of their own.
 const (
-	anyStart  = "start"
-	bareStart = "start.bare"
+	anyStart     = "start"
+	bareStart    = "start.bare"
+	bareSchedule = "schedule.bare"
 )
 
 // cloudEvent names the trait that all messages but bare starts have.
@@ -99,8 +100,18 @@ func contents(golden string) (map[string]any, map[string]message, error) {
 		ContentType: events.JSON,
 		Examples:    []example{{Name: bareStart, Payload: map[string]string{"url": "https://example.com/a.json"}}},
 	}
+	messages[bareSchedule] = message{
+		Name: bareSchedule, Title: "Bare JSON",
+		Summary:     "What " + events.TypeScheduleSet + " carries, without any header, as typed into nats pub.",
+		ContentType: events.JSON,
+		Payload:     to("components", "schemas", events.TypeScheduleSet),
+		Examples:    []example{{Name: bareSchedule, Payload: map[string]string{"cron": "0 3 * * *"}}},
+	}
 	return schemas, messages, nil
 }
+
+// ofNoRun are the types of events that belong to no run.
+var ofNoRun = []string{events.TypeRunRequested, events.TypeDefinitionApplied, events.TypeScheduleSet, events.TypeScheduleRemoved}
 
 // headersOf returns what the headers of a type have beyond those of all events.
 func headersOf(eventType string) *headers {
@@ -108,7 +119,7 @@ func headersOf(eventType string) *headers {
 	switch {
 	case eventType == events.TypeStepRequested || eventType == events.TypeUndoRequested:
 		h.Required = []string{"ce-correlationid", "ce-expirytime", "ce-replyto", "ce-runid"}
-	case eventType != events.TypeRunRequested && eventType != events.TypeDefinitionApplied:
+	case !slices.Contains(ofNoRun, eventType):
 		h.Required = []string{"ce-runid"}
 	}
 	return h

@@ -94,6 +94,8 @@ var deeds = []deed{
 	{role: orchestrator, action: send, row: "ended", summary: "Ends the run."},
 	{role: orchestrator, action: send, row: "history", summary: "Keeps what is needed of a run that leaves the journal."},
 	{role: orchestrator, action: receive, row: "definition", summary: "Learns what new runs are to follow."},
+	{role: orchestrator, action: receive, row: "schedule", summary: "Learns when runs are to start."},
+	{role: orchestrator, action: send, row: "start", summary: "Starts a run whose time has come, once, whoever else does."},
 
 	{role: service, action: receive, row: "command", summary: "Pulls commands of its name, as many as it has room for.", consumer: anyService, answer: "outcome"},
 	{role: service, action: receive, row: "undo", summary: "Pulls commands to undo with the others.", consumer: anyService, answer: "undone"},
@@ -102,6 +104,7 @@ var deeds = []deed{
 
 	{role: operator, action: send, row: "signal", summary: "Cancels a run, or gives a stuck one another round of attempts.", types: []string{events.TypeCancel, events.TypeRetry}},
 	{role: operator, action: send, row: "definition", summary: "Applies a definition."},
+	{role: operator, action: send, row: "schedule", summary: "Sets a schedule in place of what it was, or removes it."},
 	{role: operator, action: send, row: "start", summary: "Publishes a rejected start again, once its cause is mended."},
 	{role: operator, action: send, row: "rejected", summary: "Keeps a copy of a rejection while its start is on its way again."},
 

@@ -7,6 +7,7 @@
 //	SAGA_REJECTED        saga.rejected.>             => starts that became no run: written once, kept
 //	SAGA_HISTORY         saga.history.>              => what is kept of runs that have ended: written once, 30 days; the oldest make room
 //	SAGA_DEFINITIONS     saga.definition.*           => definitions as they were applied, the last 16 of each name
+//	SAGA_SCHEDULES       saga.schedule.*.*           => when runs start, one message a schedule
 //	SAGA_ORCHESTRATORS   KV bucket, TTL 3 s          => <orchestrator id> => a sign of life, empty
 //	SAGA_DATA            object store                => <sha256> => event data over 16 KiB, definitions
 //	SAGA_DOCUMENTS       object store, TTL 24 h      => <run>/<step>/<attempt> => documents, records

@@ -73,6 +73,7 @@ func probes() []probe {
 		{what: "start runs", subject: events.StartSubject(probeName).String()},
 		{what: "cancel and retry runs", subject: signal.String()},
 		{what: "apply definitions", subject: events.DefinitionSubject(probeName).String()},
+		{what: "set schedules", subject: events.ScheduleSubject(probeName, probeName).String()},
 		{what: "put large data aside", subject: "$O." + document.DataBucket + ".M." + probeName},
 		{what: "retry rejected starts", subject: rejected.String()},
 		{what: "retry rejected starts", subject: "$JS.API.STREAM.PURGE." + RejectedStream, payload: fmt.Sprintf(`{"filter":%q}`, rejected)},
@@ -95,7 +96,7 @@ func (x *examiner) permissions(ctx context.Context) {
 		x.add(Note, "permissions", "grant it if this user ought to; deploy/nats-users.conf shows an operator's", "this user may not %s", strings.Join(denied, ", nor "))
 		return
 	}
-	x.add(Fine, "permissions", "", "this user may start, cancel and retry runs, retry rejected starts and apply definitions")
+	x.add(Fine, "permissions", "", "this user may start, cancel and retry runs, retry rejected starts, apply definitions and set schedules")
 }
 
 // probe asks for what is refused: a message for a stream of another name, or a

@@ -103,7 +103,7 @@ var breakages = []breakage{
 		}
 	}, jetstream.Examination{}, []string{
 		"alarm stream SAGA_STARTS: missing", "alarm stream SAGA_REJECTED: missing", "alarm stream SAGA_HISTORY: missing",
-		"alarm stream SAGA_DEFINITIONS: missing", "alarm stream KV_SAGA_ORCHESTRATORS: missing", "alarm stream KV_SAGA_HOSTS: missing", "alarm stream OBJ_SAGA_DATA: missing",
+		"alarm stream SAGA_DEFINITIONS: missing", "alarm stream SAGA_SCHEDULES: missing", "alarm stream KV_SAGA_ORCHESTRATORS: missing", "alarm stream KV_SAGA_HOSTS: missing", "alarm stream OBJ_SAGA_DATA: missing",
 		"alarm stream OBJ_SAGA_DOCUMENTS: missing", "alarm stream OBJ_SAGA_SCHEMAS: missing", "alarm stream SAGA_RUNS: missing",
 	}},
 }

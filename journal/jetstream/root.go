@@ -23,6 +23,7 @@ var roots = []root{
 	{prefix: strings.TrimSuffix(events.AllRejected, ">"), stream: RejectedStream, once: true, narrow: 3},
 	{prefix: strings.TrimSuffix(events.AllHistory, ">"), stream: HistoryStream, once: true, asks: true, narrow: 4},
 	{prefix: strings.TrimSuffix(events.AllDefinitions, "*"), stream: DefinitionsStream},
+	{prefix: strings.TrimSuffix(events.AllSchedules, "*.*"), stream: SchedulesStream},
 }
 
 // rootOf returns the root of a subject or a filter.

@@ -19,6 +19,7 @@ const (
 	RejectedStream    = "SAGA_REJECTED"
 	HistoryStream     = "SAGA_HISTORY"
 	DefinitionsStream = "SAGA_DEFINITIONS"
+	SchedulesStream   = "SAGA_SCHEDULES"
 	MembersBucket     = "SAGA_ORCHESTRATORS"
 	membersStream     = "KV_" + MembersBucket
 	HostsBucket       = "SAGA_HOSTS"
@@ -94,6 +95,8 @@ const (
 	// DefinitionsKept is how many definitions of a name stay when newer ones are
 	// applied.
 	DefinitionsKept = 16
+	// schedulesSize is enough for tens of thousands of schedules.
+	schedulesSize = 16 << 20
 	// membersSize is plenty: a key a member.
 	membersSize = 1 << 20
 	// hostsTTL is how long it is known of a host who has been there; the longest turn
@@ -151,6 +154,16 @@ func streams(o Options) []jetstream.StreamConfig {
 			MaxMsgsPerSubject: DefinitionsKept,
 			Discard:           jetstream.DiscardOld,
 			MaxBytes:          o.Sizes.Definitions,
+			Duplicates:        DuplicateWindow,
+			AllowDirect:       true,
+		},
+		{
+			Name:              SchedulesStream,
+			Description:       "When runs of Segue's sagas start, a message a schedule",
+			Subjects:          []string{events.AllSchedules},
+			MaxMsgsPerSubject: 1,
+			Discard:           jetstream.DiscardNew, // none leaves because there are many
+			MaxBytes:          schedulesSize,
 			Duplicates:        DuplicateWindow,
 			AllowDirect:       true,
 		},

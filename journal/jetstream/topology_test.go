@@ -84,6 +84,11 @@ func TestDeclareCreatesAll(t *testing.T) {
 		definitions.MaxMsgsPerSubject != jetstream.DefinitionsKept || definitions.DiscardNewPerSubject || !definitions.AllowDirect {
 		t.Errorf("of the definitions not the newest stay: %+v", definitions)
 	}
+	schedules := config(t, js, jetstream.SchedulesStream)
+	if schedules.Discard != natsjs.DiscardNew || schedules.MaxBytes != 16<<20 || schedules.MaxAge != 0 || schedules.MaxMsgsPerSubject != 1 ||
+		schedules.DiscardNewPerSubject || !schedules.AllowDirect || schedules.AllowMsgSchedules {
+		t.Errorf("of a schedule not the newest stays, or some leave: %+v", schedules)
+	}
 	kv, err := js.KeyValue(t.Context(), jetstream.MembersBucket)
 	if err != nil {
 		t.Fatalf("the members are no KV bucket: %v", err)

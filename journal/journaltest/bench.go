@@ -241,6 +241,13 @@ func definition(name, text string) events.Message {
 	return m
 }
 
+// schedule returns a message that sets a schedule; its data is the text.
+func schedule(definition, name, text string) events.Message {
+	m := message(events.ScheduleSubject(definition, name))
+	m.Data = []byte(text)
+	return m
+}
+
 // runs returns n run ids, which fall into many partitions.
 func runs(n int) []string {
 	ids := make([]string, n)

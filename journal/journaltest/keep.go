@@ -16,6 +16,7 @@ var keepTests = []test{
 	{"what has left the history can be kept again", historyForgets},
 	{"the oldest of the history leave when there is no room", historyMakesRoom},
 	{"the newest definitions stay", keepsNewestDefinitions},
+	{"the newest of each schedule stays", keepsNewestSchedules},
 	{"history and definitions are followed", followsWhatIsKept},
 	{"roots do not mix", keepsRootsApart},
 }
@@ -149,6 +150,29 @@ func keepsNewestDefinitions(b *bench) {
 	}
 }
 
+// keepsNewestSchedules holds across a restart, and for who follows from the beginning.
+func keepsNewestSchedules(b *bench) {
+	for i := range 20 {
+		b.append(schedule("d", "a", fmt.Sprint("a", i)), schedule("d", "b", fmt.Sprint("b", i)), schedule("e", "a", fmt.Sprint("e", i)))
+	}
+	if b.f.Restart != nil {
+		b.f.Restart(b.T, b.j)
+		b.appendUntil(schedule("d", "b", "b20"))
+	} else {
+		b.append(schedule("d", "b", "b20"))
+	}
+	if got, want := dataOf(b.load(events.AllSchedules)), []string{"a19", "e19", "b20"}; !slices.Equal(got, want) {
+		b.Errorf("the schedules are %q, want %q", got, want)
+	}
+	if !slices.EqualFunc(b.load(events.AllSchedules), b.replay(events.AllSchedules), sameRecord) {
+		b.Error("followed is something else than loaded")
+	}
+	feed := b.follow(events.AllSchedules, b.load(events.AllSchedules)[2].Sequence)
+	b.wantRecords(feed, mark)
+	b.append(schedule("d", "a", "a20"))
+	b.wantRecords(feed, schedule("d", "a", "").Subject)
+}
+
 func followsWhatIsKept(b *bench) {
 	history, definitions := b.follow(events.AllHistory, 0), b.follow(events.AllDefinitions, 0)
 	b.wantRecords(history, mark)
@@ -166,11 +190,11 @@ func followsWhatIsKept(b *bench) {
 }
 
 func keepsRootsApart(b *bench) {
-	b.append(b.started("a"), archived("d", "a", "1"), definition("d", "text"), start("d", "1"),
+	b.append(b.started("a"), archived("d", "a", "1"), definition("d", "text"), schedule("d", "a", "1"), start("d", "1"),
 		message(events.Subject{Kind: events.KindRejected, Definition: "d", Start: "1"}))
 	for filter, want := range map[string]string{
 		events.AllRuns: b.started("a").Subject, events.AllHistory: archived("d", "a", "1").Subject,
-		events.AllDefinitions: definition("d", "").Subject, events.AllRejected: "saga.rejected.d.1",
+		events.AllDefinitions: definition("d", "").Subject, events.AllSchedules: schedule("d", "a", "").Subject, events.AllRejected: "saga.rejected.d.1",
 	} {
 		if got := subjectsOf(b.load(filter)); !slices.Equal(got, []string{want}) {
 			b.Errorf("%s: loaded %v, want %s", filter, got, want)

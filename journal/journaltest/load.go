@@ -27,7 +27,7 @@ func loadsNothing(b *bench) {
 	for _, filter := range []string{
 		events.RunFilter("none"), b.started("none").Subject, events.AllRejected,
 		events.HistoryFilter("none"), events.HistorySubject("none", "completed", "a").String(),
-		events.DefinitionSubject("none").String(),
+		events.DefinitionSubject("none").String(), events.AllSchedules, events.ScheduleSubject("none", "none").String(),
 	} {
 		if got := b.load(filter); len(got) != 0 {
 			b.Errorf("%s: loaded %v, want nothing", filter, subjectsOf(got))
@@ -45,6 +45,7 @@ func loadsWhatIsFollowed(b *bench) {
 		run, other := fmt.Sprint("run-", n), fmt.Sprint("other-", n)
 		b.append(archived("d", run, "d"), archived("e", run, "e"), archived("d", other, "other"))
 		b.append(definition("d", fmt.Sprint(n)), definition("e", fmt.Sprint(n)))
+		b.append(schedule("d", fmt.Sprint("s-", n), "d"), schedule("e", fmt.Sprint("s-", n%2), fmt.Sprint(n)))
 		b.append(message(events.Subject{Kind: events.KindRejected, Definition: "d", Start: fmt.Sprint(n)}))
 	}
 	for filter, count := range map[string]int{
@@ -52,6 +53,7 @@ func loadsWhatIsFollowed(b *bench) {
 		b.command("run-7", "svc", "step1", 1).Subject: 1,
 		events.AllRejected:                            4, events.Subject{Kind: events.KindRejected, Definition: "d", Start: "2"}.String(): 1,
 		events.AllHistory: 12, "saga.history.d.completed.*": 8, events.HistoryFilter("run-2"): 2, events.HistorySubject("d", "completed", "run-2").String(): 1,
+		events.AllSchedules: 6, "saga.schedule.e.*": 2, events.ScheduleSubject("d", "s-3").String(): 1,
 		events.AllDefinitions: 8, events.DefinitionSubject("e").String(): 4,
 	} {
 		got, want := b.load(filter), b.replay(filter)

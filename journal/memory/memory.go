@@ -56,7 +56,7 @@ type Config struct {
 	// Lease is how long a message belongs to its worker without a sign of life.
 	// Defaults to [journal.Lease].
 	Lease time.Duration
-	// MaxBytes limits each of the streams (runs, starts, rejected), in bytes; a
+	// MaxBytes limits each of the streams (runs, starts, rejected, schedules), in bytes; a
 	// message that does not fit is refused with journal.ErrFull. Of the history and
 	// the definitions the oldest leave. 0 for no limit.
 	MaxBytes int64
@@ -131,6 +131,7 @@ type Journal struct {
 	reject      library
 	history     library
 	definitions library
+	schedules   library
 	queues      map[string]*queue // by service; "" holds the starts
 	members     map[string]*member
 	epoch       int       // counts crashes
@@ -157,6 +158,7 @@ func New(config Config) *Journal {
 		reject:      newLibrary(),
 		history:     newLibrary(),
 		definitions: newLibrary(),
+		schedules:   newLibrary(),
 		queues:      make(map[string]*queue),
 		members:     make(map[string]*member),
 		wake:        make(chan struct{}, 1),
@@ -166,7 +168,7 @@ func New(config Config) *Journal {
 	j.runs.once, j.reject.once, j.history.once = true, true, true
 	j.history.narrow = 4
 	j.history.discards, j.definitions.discards = true, true
-	j.definitions.most = definitionsKept
+	j.definitions.most, j.schedules.most = definitionsKept, 1
 	j.self = j.Client("main")
 	go j.schedule()
 	return j
@@ -202,7 +204,7 @@ func (j *Journal) Crash(down time.Duration) {
 	j.trace("crash", "broker", 0)
 	j.epoch++
 	j.upAt = time.Now().Add(down)
-	for _, s := range []*stream{&j.starts, &j.definitions.stream} {
+	for _, s := range []*stream{&j.starts, &j.definitions.stream, &j.schedules.stream} {
 		clear(s.ids)
 	}
 	for _, service := range slices.Sorted(maps.Keys(j.queues)) {

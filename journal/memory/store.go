@@ -141,6 +141,10 @@ func (j *Journal) root(tokens []string) (*stream, *library) {
 		if len(tokens) == 3 {
 			return &j.definitions.stream, &j.definitions
 		}
+	case "schedule":
+		if len(tokens) == 4 {
+			return &j.schedules.stream, &j.schedules
+		}
 	case "start":
 		if len(tokens) == 3 {
 			return &j.starts, nil

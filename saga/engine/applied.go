@@ -17,21 +17,9 @@ import (
 // returns the feed that brings those to come. Of each name the newest good one
 // counts; what lies behind it is not looked at.
 func (e *Engine) readApplied(ctx context.Context) (journal.Feed, error) {
-	feed, err := e.Journal.Follow(ctx, events.AllDefinitions, 0)
+	feed, before, err := e.follow(ctx, events.AllDefinitions)
 	if err != nil {
 		return nil, fmt.Errorf("follow definitions: %w", err)
-	}
-	var before []journal.Record
-	for {
-		record, err := feed.Next(ctx)
-		if err != nil {
-			feed.Close()
-			return nil, fmt.Errorf("read definitions: %w", err)
-		}
-		if record.Live {
-			break
-		}
-		before = append(before, record)
 	}
 	taken := make(map[string]bool)
 	for _, record := range slices.Backward(before) {
@@ -40,6 +28,25 @@ func (e *Engine) readApplied(ctx context.Context) (journal.Feed, error) {
 		}
 	}
 	return feed, nil
+}
+
+// follow returns what is stored below a root, and the feed that brings what is to come.
+func (e *Engine) follow(ctx context.Context, filter string) (feed journal.Feed, before []journal.Record, err error) {
+	feed, err = e.Journal.Follow(ctx, filter, 0)
+	if err != nil {
+		return nil, nil, err
+	}
+	for {
+		record, err := feed.Next(ctx)
+		switch {
+		case err != nil:
+			feed.Close()
+			return nil, nil, err
+		case record.Live:
+			return feed, before, nil
+		}
+		before = append(before, record)
+	}
 }
 
 // followApplied takes definitions as they are applied, until ctx is done.
@@ -52,9 +59,8 @@ func (e *Engine) followApplied(ctx context.Context, feed journal.Feed) error {
 			return nil
 		case err != nil:
 			return fmt.Errorf("follow definitions: %w", err)
-		case !record.Live:
-			e.adopt(ctx, record)
 		}
+		e.adopt(ctx, record)
 	}
 }
 
@@ -92,7 +98,7 @@ func (e *Engine) adopt(ctx context.Context, record journal.Record) bool {
 	return true
 }
 
-// refusal is the error for a definition that can never be taken.
+// refusal is the error for a definition or a schedule that can never be taken.
 type refusal struct{ reason string }
 
 func (r *refusal) Error() string { return r.reason }

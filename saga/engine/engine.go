@@ -5,6 +5,7 @@
 //	saga.run.<pp>.>    => one loop for each partition that this engine owns:
 //	                      follow, apply, decide, append
 //	saga.definition.*  => the definitions of new runs, if they are good
+//	saga.schedule.*.*  => starts, each at its time
 //	ended runs         => the history, and in time out of the journal
 //	members            => who owns which partition, by rendezvous hashing
 //
@@ -81,6 +82,7 @@ func (e *Engine) Run(ctx context.Context) error {
 	group.Go(func() error { e.clock.Keep(ctx, e.Journal); return nil })
 	group.Go(func() error { return e.own(ctx) })
 	group.Go(func() error { return e.intake(ctx) })
+	group.Go(func() error { return e.keepSchedules(ctx) })
 	return group.Wait()
 }
 

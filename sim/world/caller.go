@@ -18,12 +18,14 @@ type caller struct {
 	runs     map[string]wish // run that must come of it
 	refused  map[string]bool // starts that must be rejected, by what tells them apart
 	finished atomic.Bool
+	last     time.Time // when the last start by the clock is due
 }
 
 // wish is what a start asks for.
 type wish struct {
 	saga   string
-	number int // of the start
+	number int       // of the start
+	due    time.Time // if it starts by the clock
 }
 
 // start is one start event and when it is published.
@@ -68,6 +70,9 @@ func (c *caller) prepare(i int) start {
 	if !json.Valid(event.Data) {
 		forms = forms[:1] // what cannot be read is told from others by its bytes
 	}
+	if json.Valid(event.Data) && c.w.options.Clock && d.chance(0.5, "by the clock", word) {
+		return c.byClock(s, wish{saga: name, number: i}, event.Data, bad)
+	}
 	for n := range 1 + d.below(3, "doubles", word) {
 		s.messages = append(s.messages, forms[n%len(forms)])
 	}
@@ -78,7 +83,29 @@ func (c *caller) prepare(i int) start {
 	case bad:
 		c.refused[subject+" "+string(s.messages[0].Data)] = true
 	default:
-		c.runs[id] = wish{name, i}
+		c.runs[id] = wish{saga: name, number: i}
+	}
+	return s
+}
+
+// byClock has a schedule make the start, once, long after it is set: setting it takes
+// some tries.
+func (c *caller) byClock(s start, want wish, input json.RawMessage, bad bool) start {
+	d, word := c.w.dice, strconv.Itoa(want.number)
+	want.due = c.w.began.Add(s.at + d.between(20*time.Second, 40*time.Second, "due", word)).UTC().Truncate(time.Second)
+	if want.due.After(c.last) {
+		c.last = want.due
+	}
+	subject := events.ScheduleSubject(want.saga, "at-"+word)
+	m := events.Message{Subject: subject.String(), Data: events.MarshalData(events.ScheduleSet{At: want.due, Input: input})}
+	if d.chance(0.5, "set by an event", word) {
+		m = events.Encode(m.Subject, events.Event{ID: word, Source: "/simulator", Type: events.TypeScheduleSet, DataContentType: events.JSON, Data: m.Data})
+	}
+	s.messages = []events.Message{m}
+	if id := events.RunID(events.ScheduleSource(subject), want.due.Format(time.RFC3339)); bad {
+		c.refused[id] = true
+	} else {
+		c.runs[id] = want
 	}
 	return s
 }
@@ -121,4 +148,4 @@ func (c *caller) names() map[string]string {
 	return names
 }
 
-func (c *caller) done() bool { return c.finished.Load() }
+func (c *caller) done() bool { return c.finished.Load() && time.Now().After(c.last) }

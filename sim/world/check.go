@@ -145,12 +145,16 @@ func (c *checker) check() []string {
 // starts: every accepted start makes one run, every other one a rejection (I1, I7).
 func (c *checker) starts() {
 	for _, id := range slices.Sorted(maps.Keys(c.w.caller.runs)) {
-		name := c.w.caller.runs[id].saga
+		name, due := c.w.caller.runs[id].saga, c.w.caller.runs[id].due
 		switch s := c.runs[id]; {
 		case s == nil:
 			c.wrong("the start of run %s of saga %s was lost", id, name)
 		case s.definition != nil && s.definition.Name != name:
 			c.wrong("run %s is of saga %s, not %s", id, s.definition.Name, name)
+		case !due.IsZero() && s.entries[0].Stored.Before(due):
+			c.wrong("run %s began %v early", id, due.Sub(s.entries[0].Stored))
+		case !due.IsZero():
+			c.w.count("by the clock")
 		}
 	}
 	for _, id := range slices.Sorted(maps.Keys(c.runs)) {

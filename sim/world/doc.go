@@ -7,7 +7,8 @@
 //
 // A world is made of processes on one broker:
 //
-//	caller       publishes starts: good, doubled and bad ones, in all three forms
+//	caller       publishes starts: good, doubled and bad ones, in all three forms; or
+//	             sets a schedule that makes the start
 //	engine-<i>   orchestrators, which share the partitions
 //	worker-<i>   each serves all services
 //	operator     watches the journal, cancels some runs, gives stuck ones a retry

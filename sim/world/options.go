@@ -59,6 +59,8 @@ type Options struct {
 	// Leave makes runs leave the journal a minute after their end, and has some of
 	// their starts come again after that. Snapshots are taken every few messages.
 	Leave bool
+	// Clock has schedules make some of the starts.
+	Clock bool
 	// Storm makes what is asked of the document store and the database fail, and
 	// take long, far more often. For Ingest.
 	Storm bool

@@ -23,6 +23,7 @@ func Plan(seed uint64) Options {
 	if o.Leave = d.chance(0.3, "plan leave"); o.Leave && o.Chaos > 0 { // some leave while others begin and processes die
 		o.Chaos = d.between(40*time.Second, 4*time.Minute, "plan long chaos")
 	}
+	o.Clock = d.chance(0.3, "plan clock")
 	if o.Ingest {
 		o.Storm, o.Again = d.chance(0.3, "plan storm"), d.chance(0.2, "plan again")
 	} else {
@@ -48,7 +49,7 @@ func (o Options) String() string {
 	for _, mood := range []struct {
 		is   bool
 		word string
-	}{{o.Calm, "calm"}, {o.Storm, "storm"}, {o.Fickle, "fickle"}, {o.Leave, "ended runs leave"}, {o.Again, "the same documents again"}} {
+	}{{o.Calm, "calm"}, {o.Storm, "storm"}, {o.Fickle, "fickle"}, {o.Leave, "ended runs leave"}, {o.Clock, "some start by the clock"}, {o.Again, "the same documents again"}} {
 		if mood.is {
 			what = append(what, mood.word)
 		}

@@ -48,6 +48,25 @@ func TestCheckerBites(t *testing.T) {
 	}
 }
 
+// TestCheckerBitesByTheClock does the same where schedules make starts.
+func TestCheckerBitesByTheClock(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		protection string
+		sabotage   func() sabotage
+		want       string
+	}{
+		{"a schedule is never early", engines(func(j journal.Journal) journal.Journal { return fastClock{j} }), "began"},
+		{"each time has its run", engines(dropping(events.TypeRunRequested)), "was lost"},
+		{"a feed of schedules has no gaps", engines(func(j journal.Journal) journal.Journal { return gappy{j} }), "was lost"},
+	} {
+		t.Run(strings.ReplaceAll(test.protection, " ", "-"), func(t *testing.T) {
+			t.Parallel()
+			bites(t, Options{Clock: true, Patience: 40 * time.Minute, sabotage: test.sabotage()}, test.want)
+		})
+	}
+}
+
 // bites wants a violation within a few worlds.
 func bites(t *testing.T, o Options, want string) {
 	t.Helper()

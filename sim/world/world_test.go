@@ -120,7 +120,7 @@ func TestPlans(t *testing.T) {
 	}
 	s.log(t)
 	s.want(t, wanted...)
-	s.want(t, "stuck")
+	s.want(t, "stuck", "by the clock")
 }
 
 // tell reports what is wrong with a world, and how to see it again.

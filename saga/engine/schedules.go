@@ -1,0 +1,197 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"segue/document"
+	"segue/events"
+	"segue/journal"
+	"segue/schedule"
+)
+
+// timetable is when this engine starts runs by the clock. Every engine keeps all
+// schedules, and none has to know what another has started: the run of a time has
+// one id, and the broker drops the second start of the same moment.
+type timetable struct {
+	*Engine
+	lines   map[string]*line // subject => schedule
+	started time.Time        // when the last start was published
+	marked  time.Time        // what the mark says
+	saved   time.Time        // when it was stored
+}
+
+// line is a schedule under way.
+type line struct {
+	*schedule.Schedule
+	done time.Time // up to then all that was due is started
+	next time.Time // when to look again
+}
+
+// scheduleRest is the longest time between two looks at the timetable.
+const scheduleRest = time.Hour
+
+// keepSchedules starts runs by the clock until ctx is done.
+func (e *Engine) keepSchedules(ctx context.Context) error {
+	feed, before, err := e.follow(ctx, events.AllSchedules)
+	switch {
+	case ctx.Err() != nil:
+		return nil
+	case err != nil:
+		return fmt.Errorf("follow schedules: %w", err)
+	}
+	defer feed.Close()
+	t := &timetable{Engine: e, lines: make(map[string]*line)}
+	if t.restore(ctx) != nil {
+		return nil
+	}
+	for _, record := range before {
+		t.take(ctx, record, t.marked)
+	}
+	for {
+		t.startDue(ctx)
+		t.save(ctx)
+		wait, cancel := context.WithTimeout(ctx, t.rest())
+		record, err := feed.Next(wait)
+		cancel()
+		switch {
+		case ctx.Err() != nil:
+			return nil
+		case errors.Is(err, context.DeadlineExceeded): // something may be due
+		case err != nil:
+			return fmt.Errorf("follow schedules: %w", err)
+		default:
+			t.take(ctx, record, time.Time{})
+		}
+	}
+}
+
+// rest returns how long nothing is due.
+func (t *timetable) rest() time.Duration {
+	rest, now := scheduleRest, t.clock.Now()
+	if t.unsaved() {
+		rest = t.saved.Add(markRest).Sub(now)
+	}
+	for _, l := range t.lines {
+		if !l.next.IsZero() {
+			rest = min(rest, l.next.Sub(now))
+		}
+	}
+	return max(rest, 0)
+}
+
+// take enters what was set or removed, of which all up to a time is started. Anyone may have published it: what is refused
+// starts nothing, and what there was goes all the same, as it would at the next
+// start of an engine.
+func (t *timetable) take(ctx context.Context, record journal.Record, done time.Time) {
+	delete(t.lines, record.Subject)
+	err := persist(ctx, t.Log, "reading a schedule", func() error {
+		s, err := ReadSchedule(ctx, t.Data, record)
+		var r *refusal
+		switch {
+		case errors.As(err, &r):
+			t.Log.Warn("schedule is refused: it starts nothing", "subject", record.Subject, "sequence", record.Sequence, "reason", r.reason)
+			return nil
+		case err != nil:
+			return err
+		case s != nil:
+			t.lines[record.Subject] = &line{Schedule: s, done: done, next: t.clock.Now()}
+		}
+		return nil
+	})
+	if err == nil {
+		t.Log.Info("schedule is read", "subject", record.Subject, "set", t.lines[record.Subject] != nil)
+	}
+}
+
+// ReadSchedule returns the schedule in a message, nil if it removes one. It is an error
+// if the message does neither, or its data is not to be had.
+func ReadSchedule(ctx context.Context, store document.Store, record journal.Record) (*schedule.Schedule, error) {
+	refuse := func(err error) (*schedule.Schedule, error) { return nil, &refusal{err.Error()} }
+	subject, err := events.ParseSubject(record.Subject)
+	if err != nil {
+		return refuse(err)
+	}
+	event, err := events.DecodeSchedule(record.Message)
+	if err != nil {
+		return refuse(err)
+	}
+	if event.Type == events.TypeScheduleRemoved {
+		return nil, nil
+	}
+	event, err = checkOut(ctx, store, event)
+	switch {
+	case err != nil && gone(err):
+		return refuse(err)
+	case err != nil:
+		return nil, err
+	}
+	var data events.ScheduleSet
+	if err := events.ReadData(event, &data); err != nil {
+		return refuse(err)
+	}
+	s, err := schedule.New(subject, data, record.Stored)
+	if err != nil {
+		return refuse(err)
+	}
+	return s, nil
+}
+
+// startDue starts the runs whose time has come.
+func (t *timetable) startDue(ctx context.Context) {
+	now := t.clock.Now()
+	for _, subject := range slices.Sorted(maps.Keys(t.lines)) {
+		l := t.lines[subject]
+		if l.next.IsZero() || l.next.After(now) {
+			continue
+		}
+		if at := l.Due(l.done, now); !at.IsZero() {
+			if t.startRun(ctx, l.Schedule, at) != nil {
+				return
+			}
+			t.started = now
+		}
+		l.done, l.next = now, l.Next(now)
+	}
+}
+
+// startRun starts the run of a time, unless it is known. It fails only when ctx is done.
+func (t *timetable) startRun(ctx context.Context, s *schedule.Schedule, at time.Time) error {
+	log := t.Log.With("schedule", s.Subject().String(), "at", at, "run", s.Run(at), "correlation_id", schedule.Correlation(s.Subject()))
+	return persist(ctx, log, "publishing the start of a schedule", func() error {
+		known, err := t.known(ctx, s.Run(at))
+		if err != nil || known {
+			return err
+		}
+		event, err := document.CheckIn(ctx, t.Data, s.Start(at))
+		if err == nil {
+			m := events.Encode(events.StartSubject(s.Subject().Definition).String(), event)
+			m.Header.Set(events.HeaderMsgID, s.Run(at)) // others publish it at the same moment
+			err = t.Journal.Append(ctx, m)
+		}
+		switch {
+		case errors.Is(err, document.ErrDataTooLarge) || errors.Is(err, journal.ErrTooLarge):
+			log.Error("schedule cannot publish a start", "error", err)
+			return nil
+		case err == nil:
+			log.Info("schedule has published a start")
+		}
+		return err
+	})
+}
+
+// known says whether a run is in the journal or the history.
+func (e *Engine) known(ctx context.Context, run string) (bool, error) {
+	records, err := e.Journal.Load(ctx, events.RunSubject(events.KindStarted, run, e.partitions).String())
+	if err != nil {
+		return false, fmt.Errorf("look for run %s in the journal: %w", run, err)
+	}
+	if len(records) > 0 {
+		return true, nil
+	}
+	return e.inHistory(ctx, run)
+}
