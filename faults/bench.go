@@ -145,6 +145,11 @@ func (s *Scene) Finish(ctx context.Context, r *Report) error {
 		return fmt.Errorf("publish starts: %w", done.err)
 	}
 	s.Tasks = s.Tasks[:len(s.Tasks)-done.left]
+	return s.settle(ctx, r)
+}
+
+// settle is Finish where the starts have been acked.
+func (s *Scene) settle(ctx context.Context, r *Report) error {
 	if err := fleet.Await(ctx, s.Watch.Finished(len(s.Tasks))); err != nil {
 		return err
 	}

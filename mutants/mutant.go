@@ -33,7 +33,7 @@ type Test struct {
 }
 
 // all returns every mutant, in the order of the table.
-func all() []Mutant { return slices.Concat(core, engine, intake, participant, bus, stores) }
+func all() []Mutant { return slices.Concat(core, engine, clock, intake, participant, bus, stores) }
 
 // changed returns the text of the mutant's file with the bug in it.
 func (m Mutant) changed() (string, error) {

@@ -92,7 +92,7 @@ A service needs to receive the commands of its name and to send the outcomes of 
 // contractVersion is that of the contract, whatever version of Segue speaks it. It
 // grows with what is added; another major number means that a subject or type
 // has changed its meaning.
-const contractVersion = "1.0.0"
+const contractVersion = "1.1.0"
 
 // document returns the document as YAML. The golden messages of package events
 // are read from a folder.

@@ -3,6 +3,7 @@
 package fleet
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"math/rand/v2"
@@ -19,9 +20,10 @@ const Source = "/segue/faults"
 
 // Task is a start event with what ought to become of its run.
 type Task struct {
-	ID    string // of the start event
-	Saga  string
-	Input any
+	ID     string // of the start event
+	Source string // defaults to Source
+	Saga   string
+	Input  any
 	// FailsAt is the step that fails, for good; empty: the run completes.
 	FailsAt string
 	// Cancel, if it is not zero, is the number of messages at which the run is
@@ -32,12 +34,12 @@ type Task struct {
 }
 
 // Run is the id of the task's run.
-func (t *Task) Run() string { return events.RunID(Source, t.ID) }
+func (t *Task) Run() string { return events.RunID(cmp.Or(t.Source, Source), t.ID) }
 
 // Message is the task's start.
 func (t *Task) Message() events.Message {
 	return events.Encode(events.StartSubject(t.Saga).String(), events.Event{
-		ID: t.ID, Source: Source, Type: events.TypeRunRequested, DataContentType: events.JSON, Data: events.MarshalData(t.Input),
+		ID: t.ID, Source: cmp.Or(t.Source, Source), Type: events.TypeRunRequested, DataContentType: events.JSON, Data: events.MarshalData(t.Input),
 	})
 }
 

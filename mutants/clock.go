@@ -1,0 +1,77 @@
+package main
+
+// clock is in schedules and in what the engine does with them.
+var clock = []Mutant{
+	{
+		Name:  "clock/left-out-hour",
+		Bug:   "A start in the hour that summer time leaves out comes as long after the jump as it would have after the hour began, behind later ones.",
+		File:  "schedule/cron.go",
+		Old:   "return begin\n",
+		New:   "return at\n",
+		Tests: []Test{{"./schedule", "TestNext"}},
+	},
+	{
+		Name:  "clock/hour-twice",
+		Bug:   "A start in the hour that comes twice comes the second time.",
+		File:  "schedule/cron.go",
+		Old:   "earlier.Before(begin) {",
+		New:   "earlier.After(begin) {",
+		Tests: []Test{{"./schedule", "TestNext"}},
+	},
+	{
+		Name:  "clock/all-missed",
+		Bug:   "What was missed is made up for however late it is.",
+		File:  "schedule/schedule.go",
+		Old:   "after.Before(oldest) {",
+		New:   "after.IsZero() && after.After(oldest) {",
+		Tests: []Test{{"./schedule", "TestDue"}},
+	},
+	{
+		Name:  "clock/before-it-was-set",
+		Bug:   "A schedule starts runs for times before it was set.",
+		File:  "schedule/schedule.go",
+		Old:   "if after.Before(s.set) {",
+		New:   "if after.Before(s.set.Add(-24 * time.Hour)) {",
+		Tests: []Test{{"./schedule", "TestNextBefore"}},
+	},
+	{
+		Name:  "clock/early",
+		Bug:   "The time of a start is taken for come when less than a second is left.",
+		File:  "saga/engine/schedules.go",
+		Old:   "\tnow := t.clock.Now()\n\tfor _, subject",
+		New:   "\tnow := t.clock.Now().Add(time.Second - 1)\n\tfor _, subject",
+		Tests: []Test{{"./saga/engine", "TestSchedule$"}, {"./sim/world", "TestPlans"}},
+	},
+	{
+		Name:  "clock/missed-forgotten",
+		Bug:   "An engine that begins starts nothing that it missed.",
+		File:  "saga/engine/schedules.go",
+		Old:   "t.take(ctx, record, t.marked)",
+		New:   "t.take(ctx, record, t.clock.Now())",
+		Tests: []Test{{"./saga/engine", "TestScheduleMissed"}},
+	},
+	{
+		Name:  "clock/unknown-to-all",
+		Bug:   "An engine that begins starts again what has left the journal and the history.",
+		File:  "saga/engine/schedules_mark.go",
+		Old:   "t.marked = m.Done\n\t\t}",
+		New:   "_ = m.Done\n\t\t}",
+		Tests: []Test{{"./saga/engine", "TestScheduleForgotten"}},
+	},
+	{
+		Name:  "clock/refused-goes-on",
+		Bug:   "What was set before goes on where what replaces it is refused, until the next start of an engine.",
+		File:  "saga/engine/schedules.go",
+		Old:   "delete(t.lines, record.Subject)\n",
+		New:   "\n",
+		Tests: []Test{{"./saga/engine", "TestScheduleRefused"}},
+	},
+	{
+		Name:  "clock/oldest-leave",
+		Bug:   "Where there is no room for one more schedule an old one leaves, and nobody hears of it.",
+		File:  "journal/jetstream/topology.go",
+		Old:   "jetstream.DiscardNew, // none leaves because there are many",
+		New:   "jetstream.DiscardOld,",
+		Tests: []Test{{"./journal/jetstream", "TestDeclare"}},
+	},
+}
