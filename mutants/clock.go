@@ -38,8 +38,8 @@ var clock = []Mutant{
 		Name:  "clock/early",
 		Bug:   "The time of a start is taken for come when less than a second is left.",
 		File:  "saga/engine/schedules.go",
-		Old:   "\tnow := t.clock.Now()\n\tfor _, subject",
-		New:   "\tnow := t.clock.Now().Add(time.Second - 1)\n\tfor _, subject",
+		Old:   "\tnow := t.clock.Now()\n\tvar looked",
+		New:   "\tnow := t.clock.Now().Add(time.Second - 1)\n\tvar looked",
 		Tests: []Test{{"./saga/engine", "TestSchedule$"}, {"./sim/world", "TestPlans"}},
 	},
 	{

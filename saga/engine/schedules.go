@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"maps"
 	"slices"
 	"time"
@@ -84,9 +85,9 @@ func (t *timetable) rest() time.Duration {
 	return max(rest, 0)
 }
 
-// take enters what was set or removed, of which all up to a time is started. Anyone may have published it: what is refused
-// starts nothing, and what there was goes all the same, as it would at the next
-// start of an engine.
+// take enters what was set or removed, of which all up to a time is started. Anyone may
+// have published it: what is refused starts nothing, and what there was goes all the
+// same, as it would at the next start of an engine.
 func (t *timetable) take(ctx context.Context, record journal.Record, done time.Time) {
 	delete(t.lines, record.Subject)
 	err := persist(ctx, t.Log, "reading a schedule", func() error {
@@ -141,47 +142,72 @@ func ReadSchedule(ctx context.Context, store document.Store, record journal.Reco
 	return s, nil
 }
 
+// due is a time that has come.
+type due struct {
+	*line
+	at time.Time
+}
+
 // startDue starts the runs whose time has come.
 func (t *timetable) startDue(ctx context.Context) {
 	now := t.clock.Now()
+	var looked []*line
+	var come []due
 	for _, subject := range slices.Sorted(maps.Keys(t.lines)) {
 		l := t.lines[subject]
 		if l.next.IsZero() || l.next.After(now) {
 			continue
 		}
+		looked = append(looked, l)
 		if at := l.Due(l.done, now); !at.IsZero() {
-			if t.startRun(ctx, l.Schedule, at) != nil {
-				return
-			}
-			t.started = now
+			come = append(come, due{l, at})
 		}
+	}
+	if len(come) > 0 {
+		if persist(ctx, t.Log, "publishing the starts of schedules", func() error { return t.publish(ctx, come) }) != nil {
+			return
+		}
+		t.started = now
+	}
+	for _, l := range looked {
 		l.done, l.next = now, l.Next(now)
 	}
 }
 
-// startRun starts the run of a time, unless it is known. It fails only when ctx is done.
-func (t *timetable) startRun(ctx context.Context, s *schedule.Schedule, at time.Time) error {
-	log := t.Log.With("schedule", s.Subject().String(), "at", at, "run", s.Run(at), "correlation_id", schedule.Correlation(s.Subject()))
-	return persist(ctx, log, "publishing the start of a schedule", func() error {
-		known, err := t.known(ctx, s.Run(at))
-		if err != nil || known {
+// publish publishes the starts of runs that are not known. After an error some may have
+// been published.
+func (t *timetable) publish(ctx context.Context, come []due) error {
+	var starts []events.Message
+	var logs []*slog.Logger
+	for _, d := range come {
+		subject, run := d.Subject(), d.Run(d.at)
+		known, err := t.known(ctx, run)
+		if err != nil {
 			return err
 		}
-		event, err := document.CheckIn(ctx, t.Data, s.Start(at))
-		if err == nil {
-			m := events.Encode(events.StartSubject(s.Subject().Definition).String(), event)
-			m.Header.Set(events.HeaderMsgID, s.Run(at)) // others publish it at the same moment
-			err = t.Journal.Append(ctx, m)
+		if known {
+			continue
 		}
+		log := t.Log.With("schedule", subject.String(), "at", d.at, "run", run, "correlation_id", schedule.Correlation(subject))
+		event, err := document.CheckIn(ctx, t.Data, d.Start(d.at))
 		switch {
-		case errors.Is(err, document.ErrDataTooLarge) || errors.Is(err, journal.ErrTooLarge):
+		case errors.Is(err, document.ErrDataTooLarge):
 			log.Error("schedule cannot publish a start", "error", err)
-			return nil
-		case err == nil:
-			log.Info("schedule has published a start")
+			continue
+		case err != nil:
+			return err
 		}
+		m := events.Encode(events.StartSubject(subject.Definition).String(), event)
+		m.Header.Set(events.HeaderMsgID, run) // others publish it at the same moment
+		starts, logs = append(starts, m), append(logs, log)
+	}
+	if err := t.Journal.Append(ctx, starts...); err != nil {
 		return err
-	})
+	}
+	for _, log := range logs {
+		log.Info("schedule has published a start")
+	}
+	return nil
 }
 
 // known says whether a run is in the journal or the history.

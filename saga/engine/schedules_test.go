@@ -2,6 +2,7 @@ package engine_test
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -117,6 +118,21 @@ func TestScheduleBare(t *testing.T) {
 		s.publish(events.Message{Subject: hourly.String(), Data: []byte(`{"every":"1h","input":{"n":1}}`)})
 		passes(time.Hour + lateness)
 		s.wantStarted(hourly, "01:00")
+	})
+}
+
+// TestScheduleMany holds that many schedules may have the same time.
+func TestScheduleMany(t *testing.T) {
+	const many = 300
+	onStage(t, memory.Config{}, func(s *stage) {
+		s.engine("a", nil, load(t, one))
+		for n := range many {
+			s.schedule(events.ScheduleSubject("one", fmt.Sprint("s-", n)), everyHour)
+		}
+		passes(time.Hour + time.Second)
+		if records, err := journal.Load(s.ctx, s.broker, "saga.run.*.*.started"); err != nil || len(records) != many {
+			t.Errorf("%d runs have begun, %v, want %d", len(records), err, many)
+		}
 	})
 }
 
