@@ -64,7 +64,7 @@ func (c *checkCommand) Run(g *globals) error {
 	refused := false
 	for _, d := range definitions {
 		if c.Mermaid {
-			mermaid(os.Stdout, d)
+			mermaid(os.Stdout, d, nil)
 			continue
 		}
 		r := check.Definition(d)
@@ -157,36 +157,5 @@ func undoText(d *saga.Definition, s saga.Step) string {
 		return "nothing to undo"
 	default:
 		return "not said"
-	}
-}
-
-// mermaid writes a definition as a flowchart; see mermaid.js.org.
-func mermaid(w io.Writer, d *saga.Definition) {
-	fmt.Fprintf(w, "flowchart LR\n  start([saga.start.%s])\n", d.Name)
-	last := make(map[int]bool)
-	for i, s := range d.Steps {
-		last[i] = true
-		label := s.Name + "<br/>" + s.Service
-		if s.Pivot {
-			fmt.Fprintf(w, "  s%d{{%q}}\n", i, label)
-		} else {
-			fmt.Fprintf(w, "  s%d[%q]\n", i, label)
-		}
-		if len(s.Needs) == 0 {
-			fmt.Fprintf(w, "  start --> s%d\n", i)
-		}
-		for _, n := range s.Needs {
-			delete(last, n)
-			fmt.Fprintf(w, "  s%d --> s%d\n", n, i)
-			if d.Steps[n].Undo != nil {
-				fmt.Fprintf(w, "  s%d -. undo .-> s%d\n", i, n)
-			}
-		}
-	}
-	fmt.Fprintln(w, "  completed([ended: completed])")
-	for i := range d.Steps {
-		if last[i] {
-			fmt.Fprintf(w, "  s%d --> completed\n", i)
-		}
 	}
 }

@@ -15,8 +15,9 @@ import (
 )
 
 type showCommand struct {
-	RunID  string `arg:"" name:"run" help:"Run id, or its first characters."`
-	Events bool   `help:"List the messages of the run as well."`
+	RunID   string `arg:"" name:"run" help:"Run id, or its first characters."`
+	Events  bool   `help:"List the messages of the run as well."`
+	Mermaid bool   `help:"Write the run as a Mermaid flowchart instead."`
 }
 
 func (c *showCommand) Run(ctx context.Context, g *globals) error {
@@ -25,9 +26,18 @@ func (c *showCommand) Run(ctx context.Context, g *globals) error {
 		return err
 	}
 	defer sys.Close()
-	run, err := find(ctx, newTracker(sys.Bus), c.RunID)
+	t := newTracker(sys.Bus)
+	run, err := find(ctx, t, c.RunID)
 	if err != nil {
 		return err
+	}
+	if c.Mermaid {
+		d, err := t.definition(ctx, run.Digest)
+		if err != nil {
+			return err
+		}
+		mermaid(os.Stdout, d, &run.View)
+		return nil
 	}
 	if g.JSON {
 		return json.NewEncoder(os.Stdout).Encode(shown{run.View, run.past()})

@@ -54,18 +54,27 @@ func (t *tracker) begin(ctx context.Context, started events.Entry) error {
 	if err != nil {
 		return err
 	}
-	d := t.definitions[data.Digest]
-	if d == nil {
-		if d, err = engine.LoadDefinition(ctx, t.bus.Data, data.Digest); err != nil {
-			return err
-		}
-		t.definitions[data.Digest] = d
+	d, err := t.definition(ctx, data.Digest)
+	if err != nil {
+		return err
 	}
 	run, err := saga.Begin(d, started)
 	if err == nil {
 		t.runs[run.ID] = run
 	}
 	return err
+}
+
+// definition returns the definition with a digest.
+func (t *tracker) definition(ctx context.Context, digest string) (*saga.Definition, error) {
+	if d := t.definitions[digest]; d != nil {
+		return d, nil
+	}
+	d, err := engine.LoadDefinition(ctx, t.bus.Data, digest)
+	if err == nil {
+		t.definitions[digest] = d
+	}
+	return d, err
 }
 
 // load reads one run. It returns nil if there is no such run.
