@@ -54,8 +54,8 @@ var clock = []Mutant{
 		Name:  "clock/unknown-to-all",
 		Bug:   "An engine that begins starts again what has left the journal and the history.",
 		File:  "saga/engine/schedules_mark.go",
-		Old:   "t.marked = m.Done\n\t\t}",
-		New:   "_ = m.Done\n\t\t}",
+		Old:   "t.marked = m.Done // unless",
+		New:   "_ = m.Done // unless",
 		Tests: []Test{{"./saga/engine", "TestScheduleForgotten"}},
 	},
 	{

@@ -49,8 +49,8 @@ func (t *timetable) restore(ctx context.Context) error {
 			return nil
 		case err != nil: // another engine may have replaced it
 			return err
-		case json.Unmarshal(text, &m) == nil && m.Journal == t.journalID:
-			t.marked = m.Done
+		case json.Unmarshal(text, &m) == nil && m.Journal == t.journalID && m.Done.Before(t.clock.Now()):
+			t.marked = m.Done // unless a clock that was wrong has stored it
 		}
 		return nil
 	})

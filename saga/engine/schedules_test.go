@@ -214,6 +214,36 @@ func TestScheduleForgotten(t *testing.T) {
 	})
 }
 
+// TestScheduleWrongMark holds that what says up to when all was started is not believed
+// where it cannot be: else a clock that was wrong once would keep runs from starting.
+func TestScheduleWrongMark(t *testing.T) {
+	t.Parallel()
+	for name, text := range map[string]string{
+		"of the future":      `{"journal":"JOURNAL","done":"2999-01-01T00:00:00Z"}`,
+		"of another journal": `{"journal":"another","done":"2000-01-01T02:00:00Z"}`,
+		"no mark":            `no mark`,
+		"too large":          strings.Repeat(" ", 1<<20),
+	} {
+		t.Run(name, func(t *testing.T) {
+			onStage(t, memory.Config{}, func(s *stage) {
+				info, err := s.broker.Info(s.ctx)
+				if err != nil {
+					t.Fatal(err)
+				}
+				text := strings.NewReader(strings.Replace(text, "JOURNAL", info.ID, 1))
+				if _, err := s.data.Put(s.ctx, "snapshot/schedules", text); err != nil {
+					t.Fatal(err)
+				}
+				s.schedule(hourly, everyHour)
+				passes(2 * time.Hour)
+				s.engine("a", nil, load(t, one))
+				passes(time.Hour + time.Second)
+				s.wantStarted(hourly, "02:00 03:00")
+			})
+		})
+	}
+}
+
 // TestScheduleThroughCrashes holds that the broker, or the engine, may be away at any time.
 func TestScheduleThroughCrashes(t *testing.T) {
 	onStage(t, memory.Config{Seed: 1, Faults: memory.Faults{LostAppend: 0.05, LostAck: 0.05, Duplicate: 0.05, Delay: 0.1}}, func(s *stage) {
