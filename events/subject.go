@@ -183,6 +183,9 @@ func RunFilter(run string) string { return "saga.run.*." + run + ".>" }
 // definition and status.
 func HistoryFilter(run string) string { return "saga.history.*.*." + run }
 
+// ScheduleFilter matches every schedule of a definition.
+func ScheduleFilter(definition string) string { return "saga.schedule." + definition + ".*" }
+
 // CommandFilter matches every command for a service.
 func CommandFilter(service string) string {
 	return "saga.run.*.*.command." + service + ".>"

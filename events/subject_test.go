@@ -151,6 +151,8 @@ func TestFilters(t *testing.T) {
 		{events.HistoryFilter("a"), events.HistorySubject("x", "completed", "b").String(), false},
 		{events.AllDefinitions, "saga.definition.a", true},
 		{events.AllSchedules, "saga.schedule.a.b", true},
+		{events.ScheduleFilter("a"), "saga.schedule.a.b", true},
+		{events.ScheduleFilter("a"), "saga.schedule.b.a", false},
 		{events.AllRejected, "saga.rejected.a.b", true},
 		{events.PartitionFilter(7), "saga.run.07.r.ended", true},
 		{events.PartitionFilter(7), "saga.run.70.r.ended", false},

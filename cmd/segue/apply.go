@@ -53,15 +53,19 @@ func (c *applyCommand) Run(ctx context.Context, g *globals) error {
 
 // apply publishes a definition for the orchestrators to take.
 func apply(ctx context.Context, bus *daemon.Bus, d *saga.Definition) error {
-	entry := saga.NewApplied(d, events.NewStartID(), time.Now())
-	var err error
-	if entry.Event, err = document.CheckIn(ctx, bus.Data, entry.Event); err != nil {
-		return fmt.Errorf("apply saga %s: %w", d.Name, err)
-	}
-	if err := bus.Journal.Append(ctx, entry.Message()); err != nil {
+	if err := send(ctx, bus, saga.NewApplied(d, events.NewStartID(), time.Now())); err != nil {
 		return fmt.Errorf("apply saga %s: %w", d.Name, err)
 	}
 	return nil
+}
+
+// send puts large data aside and publishes an entry.
+func send(ctx context.Context, bus *daemon.Bus, entry events.Entry) error {
+	var err error
+	if entry.Event, err = document.CheckIn(ctx, bus.Data, entry.Event); err != nil {
+		return err
+	}
+	return bus.Journal.Append(ctx, entry.Message())
 }
 
 func sayApplied(g *globals, d *saga.Definition) error {

@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"io"
-	"time"
 
 	"segue/saga"
 )
@@ -54,8 +53,8 @@ func stands(run *saga.View, step int) string {
 	}
 	s := run.Steps[step]
 	text := fmt.Sprintf("<br/>%s %s", glyph(s.State), s.State)
-	if !s.Started.IsZero() && !s.Settled.IsZero() {
-		text += " " + s.Settled.Sub(s.Started).Round(time.Millisecond).String()
+	if took := tookText(s); took != "" {
+		text += " " + took
 	}
 	return text
 }

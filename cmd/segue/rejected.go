@@ -159,10 +159,7 @@ func (r refused) retry(ctx context.Context, bus *daemon.Bus) error {
 	kept := r.entry
 	if !strings.HasSuffix(r.Start, secondCopy) {
 		kept.Subject.Start += secondCopy
-		if kept.Event, err = document.CheckIn(ctx, bus.Data, kept.Event); err != nil {
-			return err
-		}
-		if err := bus.Journal.Append(ctx, kept.Message()); err != nil {
+		if err := send(ctx, bus, kept); err != nil {
 			return err
 		}
 		if err := bus.Journal.Withdraw(ctx, r.entry.Subject); err != nil {

@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"segue/daemon"
-	"segue/document"
 	"segue/events"
 	"segue/journal"
 	"segue/saga"
@@ -121,11 +120,7 @@ func scheduleSubject(saga, name string) (events.Subject, error) {
 // putSchedule publishes an event that sets or removes a schedule.
 func putSchedule(ctx context.Context, bus *daemon.Bus, subject events.Subject, e events.Event) error {
 	e.ID, e.Source, e.Time = events.NewStartID(), events.Client, time.Now().UTC()
-	e, err := document.CheckIn(ctx, bus.Data, e)
-	if err == nil {
-		err = bus.Journal.Append(ctx, events.Encode(subject.String(), e))
-	}
-	if err != nil {
+	if err := send(ctx, bus, events.Entry{Subject: subject, Event: e}); err != nil {
 		return fmt.Errorf("publish schedule %s of saga %s: %w", subject.Schedule, subject.Definition, err)
 	}
 	return nil
@@ -235,11 +230,10 @@ run: segue rejected ls says if its start was rejected.`
 func (c *scheduleLsCommand) Run(ctx context.Context, g *globals) error {
 	filter := events.AllSchedules
 	if c.Saga != "" {
-		subject, err := scheduleSubject(c.Saga, "any")
-		if err != nil {
+		if _, err := scheduleSubject(c.Saga, "any"); err != nil {
 			return err
 		}
-		filter = strings.TrimSuffix(subject.String(), "any") + "*"
+		filter = events.ScheduleFilter(c.Saga)
 	}
 	sys, err := attach(ctx, g)
 	if err != nil {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -97,10 +98,6 @@ func showSteps(w io.Writer, v saga.View) {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "\tSTEP\tSERVICE\tSTATE\tATTEMPTS\tTOOK\tNEEDS\tLAST ANSWER")
 	for _, s := range v.Steps {
-		took := "-"
-		if !s.Started.IsZero() && !s.Settled.IsZero() {
-			took = s.Settled.Sub(s.Started).Round(time.Millisecond).String()
-		}
 		attempts := fmt.Sprint(s.Attempts)
 		if s.Undos > 0 {
 			attempts += fmt.Sprintf(" + %d undo", s.Undos)
@@ -109,10 +106,18 @@ func showSteps(w io.Writer, v saga.View) {
 		if s.Failure != nil && s.State != saga.StateCompleted {
 			answer = s.Failure.Message
 		}
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", glyph(s.State), s.Step, s.Service, s.State, attempts, took,
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", glyph(s.State), s.Step, s.Service, s.State, attempts, cmp.Or(tookText(s), "-"),
 			strings.Join(s.Needs, ","), clipEnd(oneLine(answer), 80))
 	}
 	table.Flush() //nolint:errcheck // standard output that is gone is noticed by its reader
+}
+
+// tookText says how long a step took; nothing if it has not settled.
+func tookText(s saga.StepView) string {
+	if s.Started.IsZero() || s.Settled.IsZero() {
+		return ""
+	}
+	return s.Settled.Sub(s.Started).Round(time.Millisecond).String()
 }
 
 // clipEnd shortens a text to n characters, keeping its beginning.

@@ -38,12 +38,7 @@ func historyWrittenOnce(b *bench) {
 	b.append(first)
 	b.append(second)
 	b.append(archived("d", "b", "first"), second, archived("d", "b", "second"), second, archived("d", "c", "first"))
-	if b.f.Restart != nil {
-		b.f.Restart(b.T, b.j)
-		b.appendUntil(archived("d", "e", "first"))
-	} else {
-		b.append(archived("d", "e", "first"))
-	}
+	b.appendRestarted(archived("d", "e", "first"))
 	b.append(second, archived("d", "c", "second"))
 	if got, want := dataOf(b.load(events.AllHistory)), []string{"first", "first", "first", "first"}; !slices.Equal(got, want) {
 		b.Errorf("the history holds %q, want %q", got, want)
@@ -155,12 +150,7 @@ func keepsNewestSchedules(b *bench) {
 	for i := range 20 {
 		b.append(schedule("d", "a", fmt.Sprint("a", i)), schedule("d", "b", fmt.Sprint("b", i)), schedule("e", "a", fmt.Sprint("e", i)))
 	}
-	if b.f.Restart != nil {
-		b.f.Restart(b.T, b.j)
-		b.appendUntil(schedule("d", "b", "b20"))
-	} else {
-		b.append(schedule("d", "b", "b20"))
-	}
+	b.appendRestarted(schedule("d", "b", "b20"))
 	if got, want := dataOf(b.load(events.AllSchedules)), []string{"a19", "e19", "b20"}; !slices.Equal(got, want) {
 		b.Errorf("the schedules are %q, want %q", got, want)
 	}

@@ -136,6 +136,17 @@ func (b *bench) appendUntil(messages ...events.Message) {
 	})
 }
 
+// appendRestarted stores a message behind a restart of the broker, where there can be one.
+func (b *bench) appendRestarted(m events.Message) {
+	b.Helper()
+	if b.f.Restart == nil {
+		b.append(m)
+		return
+	}
+	b.f.Restart(b.T, b.j)
+	b.appendUntil(m)
+}
+
 func restartKeeps(b *bench) {
 	b.needRestart()
 	var messages []events.Message

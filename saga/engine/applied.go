@@ -103,6 +103,22 @@ type refusal struct{ reason string }
 
 func (r *refusal) Error() string { return r.reason }
 
+// readData reads the data of an event that anyone may have published. Its error is a
+// *refusal if waiting does not help.
+func readData(ctx context.Context, store document.Store, e events.Event, into any) error {
+	e, err := checkOut(ctx, store, e)
+	if err != nil && !gone(err) {
+		return err
+	}
+	if err == nil {
+		err = events.ReadData(e, into)
+	}
+	if err != nil {
+		return &refusal{err.Error()}
+	}
+	return nil
+}
+
 // readDefinition returns the definition in a message. Its error is a *refusal if
 // the message holds none, or one that is not safe.
 func (e *Engine) readDefinition(ctx context.Context, m events.Message) (*saga.Definition, error) {
@@ -118,16 +134,9 @@ func (e *Engine) readDefinition(ctx context.Context, m events.Message) (*saga.De
 	if event.Type != events.TypeDefinitionApplied {
 		return refuse(fmt.Errorf("type %s, want %s", event.Type, events.TypeDefinitionApplied))
 	}
-	event, err = checkOut(ctx, e.Data, event)
-	switch {
-	case err != nil && gone(err):
-		return refuse(err)
-	case err != nil:
-		return nil, err
-	}
 	var data events.DefinitionApplied
-	if err := events.ReadData(event, &data); err != nil {
-		return refuse(err)
+	if err := readData(ctx, e.Data, event, &data); err != nil {
+		return nil, err
 	}
 	d, err := saga.Load(subject.Definition, data.Text, nil)
 	switch {

@@ -124,16 +124,9 @@ func ReadSchedule(ctx context.Context, store document.Store, record journal.Reco
 	if event.Type == events.TypeScheduleRemoved {
 		return nil, nil
 	}
-	event, err = checkOut(ctx, store, event)
-	switch {
-	case err != nil && gone(err):
-		return refuse(err)
-	case err != nil:
-		return nil, err
-	}
 	var data events.ScheduleSet
-	if err := events.ReadData(event, &data); err != nil {
-		return refuse(err)
+	if err := readData(ctx, store, event, &data); err != nil {
+		return nil, err
 	}
 	s, err := schedule.New(subject, data, record.Stored)
 	if err != nil {
